@@ -1,0 +1,55 @@
+//! The operator's own address: metrics and health. Read-only, and on a listener of its own, so that it answers when the
+//! public ones are busy.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, thread};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use crate::server::Gateway;
+
+/// Serves on a thread of its own for as long as the process lives. Answers the address it got.
+pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let serve = move || {
+        runtime.block_on(async move {
+            let Ok(listener) = TcpListener::from_std(listener) else { return };
+            while let Ok((stream, _)) = listener.accept().await {
+                let gateway = gateway.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let response = answer(&gateway, request.method(), request.uri().path());
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                let connection =
+                    http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
+        });
+    };
+    thread::Builder::new().name("admin".into()).spawn(serve)?;
+    Ok(address)
+}
+
+fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    let (status, kind, text) = match (method, path) {
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", gateway.metrics.text())
+        }
+        (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => (StatusCode::OK, "text/plain", "ok\n".into()),
+        (_, "/metrics" | "/healthz" | "/readyz") => {
+            (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "this path supports GET\n".into())
+        }
+        _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics, /healthz and /readyz\n".into()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,167 @@
+//! The answer on its way to the client. It carries the exchange: when the last byte has gone, or the client has, the
+//! exchange is closed (counted, logged), whichever comes first, exactly once.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{
+    access,
+    body::{AnyBody, Broken},
+    chain,
+    connection::InFlight,
+    exchange::Exchange,
+    failure::Failure,
+    upstream::UpstreamBody,
+    worker::Worker,
+};
+
+/// The body of an answer.
+pub(crate) enum AnswerBody {
+    /// There is none.
+    Empty,
+    /// In one piece.
+    Whole(Option<Bytes>),
+    /// As the upstream sends it.
+    Upstream(UpstreamBody),
+    /// Through chunk filters.
+    Piped(AnyBody),
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Piped(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Upstream(body) => body.is_end_stream(),
+            Self::Piped(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Upstream(body) => body.size_hint(),
+            Self::Piped(body) => body.size_hint(),
+        }
+    }
+}
+
+/// An exchange that is not over. Dropping it closes it; unless it was [completed](Open::complete), the client has left.
+pub(crate) struct Open {
+    /// Present until it is closed.
+    exchange: Option<Arc<Exchange>>,
+    worker: Rc<Worker>,
+    complete: bool,
+    /// Keeps the connection from counting as idle.
+    _in_flight: InFlight,
+}
+
+impl Open {
+    pub(crate) fn new(exchange: Exchange, worker: Rc<Worker>, in_flight: InFlight) -> Self {
+        Self { exchange: Some(Arc::new(exchange)), worker, complete: false, _in_flight: in_flight }
+    }
+
+    /// The exchange.
+    pub(crate) fn exchange(&mut self) -> &mut Arc<Exchange> {
+        self.exchange.as_mut().expect("an open exchange is there until it is dropped")
+    }
+
+    /// Nothing is owed to the client any more.
+    pub(crate) fn complete(&mut self) {
+        self.complete = true;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(mut exchange) = self.exchange.take() else { return };
+        let now = chain::edit(&mut exchange);
+        now.outcome.duration = now.started.elapsed();
+        if !self.complete && now.outcome.failure.is_none() {
+            now.outcome.failure = Some(Failure::ClientLeft);
+        }
+        access::log(&self.worker, &exchange);
+        let logs = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
+        if logs {
+            let worker = self.worker.clone();
+            tokio::task::spawn_local(async move { chain::log(&exchange, worker.index).await });
+        }
+    }
+}
+
+/// The body that hyper sends to the client.
+pub(crate) struct ResponseBody {
+    body: AnswerBody,
+    open: Open,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(body: AnswerBody, mut open: Open) -> Self {
+        let exchange = open.exchange();
+        let status = exchange.response.as_ref().map(|response| response.status);
+        let bodiless = exchange.request.method == Method::HEAD
+            || matches!(status, Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED));
+        if bodiless || body.is_end_stream() {
+            open.complete();
+        }
+        Self { body, open }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.open.exchange().outcome.progress.add_response(bytes);
+                if this.body.is_end_stream() {
+                    this.open.complete();
+                }
+            }
+            Poll::Ready(Some(Err(broken))) => {
+                let failure = match broken {
+                    Broken::Failure(failure) => failure.clone(),
+                    Broken::Reply(_) => Failure::Internal("a reply in the middle of a body".into()),
+                };
+                chain::edit(this.open.exchange()).outcome.failure = Some(failure);
+            }
+            Poll::Ready(None) => this.open.complete(),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

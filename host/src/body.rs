@@ -1,0 +1,198 @@
+//! Bodies on their way through: streamed piece by piece with back-pressure, bounded, timed, counted. Nothing here keeps
+//! more than the piece in hand; only [`collect`] gathers a whole body, for a hook that asked for it.
+
+mod pipe;
+
+pub(crate) use pipe::{Direction, filtered};
+
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::{exchange::Progress, failure::Failure, plugin::PluginReply};
+
+/// Why a body ends early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// Something went wrong.
+    #[error("{0}")]
+    Failure(Failure),
+    /// A chunk filter answers in its place.
+    #[error("a plugin answers in place of this body")]
+    Reply(Box<PluginReply>),
+}
+
+/// Any body.
+pub(crate) type AnyBody = Pin<Box<dyn Body<Data = Bytes, Error = Broken>>>;
+
+/// The body of a request on its way to the upstream.
+pub(crate) enum RequestBody {
+    /// There is none.
+    Empty,
+    /// In one piece.
+    Whole(Option<Bytes>),
+    /// From the client.
+    Client(ClientBody),
+    /// Through chunk filters.
+    Piped(AnyBody),
+}
+
+impl RequestBody {
+    /// Whether there is surely nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Client(_) | Self::Piped(_) => false,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Client(body) => Pin::new(body).poll_frame(cx),
+            Self::Piped(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Client(body) => body.inner.is_end_stream(),
+            Self::Piped(body) => body.is_end_stream(),
+            _ => self.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Client(body) => body.inner.size_hint(),
+            Self::Piped(body) => body.size_hint(),
+        }
+    }
+}
+
+/// A body as the client sends it: bounded, timed, counted.
+pub(crate) struct ClientBody {
+    inner: Incoming,
+    left: u64,
+    idle: Idle,
+    progress: Arc<Progress>,
+    /// What broke it, for whoever sees only that the upstream request failed.
+    broken: Arc<OnceLock<Failure>>,
+}
+
+impl ClientBody {
+    pub(crate) fn new(
+        inner: Incoming,
+        limit: u64,
+        idle: Duration,
+        progress: Arc<Progress>,
+        broken: Arc<OnceLock<Failure>>,
+    ) -> Self {
+        Self { inner, left: limit, idle: Idle::new(idle), progress, broken }
+    }
+
+    fn fail(&self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        // The first reason is the one that counts.
+        let _ = self.broken.set(failure.clone());
+        Poll::Ready(Some(Err(Broken::Failure(failure))))
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = self.get_mut();
+        let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
+            ready!(this.idle.poll(cx));
+            return this.fail(Failure::BodyTimeout);
+        };
+        this.idle.reset();
+        match frame {
+            None => Poll::Ready(None),
+            Some(Err(_)) => this.fail(Failure::BodyBroken),
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.progress.add_request(bytes);
+                match this.left.checked_sub(bytes as u64) {
+                    None => this.fail(Failure::BodyTooLarge),
+                    Some(left) => {
+                        this.left = left;
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Time without a byte. The timer exists only while there is something to wait for.
+pub(crate) struct Idle {
+    most: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Idle {
+    pub(crate) fn new(most: Duration) -> Self {
+        Self { most, timer: None }
+    }
+
+    /// Ready when the time is over.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let most = self.most;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
+        timer.as_mut().poll(cx)
+    }
+
+    /// A byte has come.
+    pub(crate) fn reset(&mut self) {
+        self.timer = None;
+    }
+}
+
+/// Gathers a whole body; None when it is longer than the limit.
+pub(crate) async fn collect<B>(body: B, limit: u64) -> Result<Option<Bytes>, Broken>
+where
+    B: Body<Data = Bytes, Error = Broken>,
+{
+    if body.size_hint().lower() > limit {
+        return Ok(None);
+    }
+    let mut body = std::pin::pin!(body);
+    let mut whole = BytesMut::new();
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        // Trailers of a body that is rewritten as a whole have nothing left to trail.
+        let Ok(data) = frame?.into_data() else { continue };
+        if (whole.len() + data.len()) as u64 > limit {
+            return Ok(None);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Some(whole.freeze()))
+}

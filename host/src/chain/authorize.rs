@@ -1,0 +1,124 @@
+//! Authorizing: each authorizer of the route is asked in order, until the answer is clear.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Stop, edit, failed};
+use crate::{
+    config::{Combine, Identity},
+    exchange::{self, Exchange},
+    failure::Failure,
+    plugin::{Denial, Grant, Plugin, Verdict},
+    query, verdict,
+};
+
+/// What one authorizer said.
+enum Said {
+    Allow(Arc<Verdict>),
+    Deny(Arc<Verdict>),
+    Abstain,
+}
+
+/// Asks the authorizers of the route. `Ok` means that the request may pass.
+///
+/// `all`: the first that does not allow decides; at least one must allow. `any`: the first that allows decides; when
+/// none does, the answer is the first refusal. When all abstain, it is 401. One that fails refuses.
+pub(crate) async fn authorize(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> Result<(), Stop> {
+    let snapshot = exchange.snapshot.clone();
+    let chain = &snapshot.chains[route];
+    if chain.authorizers.is_empty() {
+        return Ok(());
+    }
+    let mut cached = true;
+    let mut allowed = false;
+    let mut refusal = None;
+    for &index in &chain.authorizers {
+        let plugin = &snapshot.plugins[index];
+        let started = Instant::now();
+        let answer = ask(plugin, worker, exchange, &mut cached).await;
+        edit(exchange).spent(index, started.elapsed());
+        match (answer, chain.combine) {
+            (Ok(Said::Abstain), _) => {}
+            (Ok(Said::Allow(verdict)), combine) => {
+                if let Verdict::Allow(grant) = &*verdict {
+                    apply(edit(exchange), grant);
+                }
+                allowed = true;
+                if combine == Combine::Any {
+                    break;
+                }
+            }
+            (refused, Combine::All) => {
+                refusal = Some(refused);
+                allowed = false;
+                break;
+            }
+            (refused, Combine::Any) => refusal = refusal.or(Some(refused)),
+        }
+    }
+    edit(exchange).outcome.verdict = Some(exchange::Verdict { allow: allowed, cached });
+    match (allowed, refusal) {
+        (true, _) => Ok(()),
+        (false, None) => Err(Failure::Unauthorized.into()),
+        (false, Some(Err(failure))) => Err(failure.into()),
+        (false, Some(Ok(said))) => Err(denied(said)),
+    }
+}
+
+async fn ask(
+    plugin: &Arc<Plugin>,
+    worker: usize,
+    exchange: &Arc<Exchange>,
+    cached: &mut bool,
+) -> Result<Said, Failure> {
+    if let Some(missing) = plugin.config.cache.identity.iter().find(|identity| !is_present(identity, exchange)) {
+        return Err(Failure::IdentityMissing { plugin: plugin.name().to_owned(), source: missing.to_string() });
+    }
+    let decided = verdict::decide(plugin, worker, exchange).await.map_err(|fault| failed(plugin, fault))?;
+    *cached &= decided.cached;
+    Ok(match *decided.verdict {
+        Verdict::Allow(_) => Said::Allow(decided.verdict),
+        Verdict::Deny(_) => Said::Deny(decided.verdict),
+        Verdict::Abstain => Said::Abstain,
+    })
+}
+
+/// As in AWS: an identity source must be there and not empty.
+fn is_present(identity: &Identity, exchange: &Exchange) -> bool {
+    match identity {
+        Identity::Header(name) => exchange.request.headers.get(name).is_some_and(|value| !value.is_empty()),
+        Identity::Query(name) => {
+            let query = exchange.request.target.query().unwrap_or("");
+            query::first(query, name).is_some_and(|value| !value.is_empty())
+        }
+        Identity::Cookie(name) => exchange.cookie(name).is_some_and(|value| !value.is_empty()),
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+        }
+    }
+}
+
+fn apply(exchange: &mut Exchange, grant: &Grant) {
+    for (name, value) in &grant.attributes {
+        exchange.set_attribute(name.clone(), value.clone());
+    }
+    grant.edits.iter().for_each(|edit| edit.apply(&mut exchange.request.headers));
+}
+
+fn denied(said: Said) -> Stop {
+    match said {
+        Said::Deny(verdict) => match &*verdict {
+            Verdict::Deny(Denial { reply, reason, .. }) => {
+                Stop::Denied { reply: reply.clone(), reason: reason.clone() }
+            }
+            Verdict::Allow(_) | Verdict::Abstain => Failure::Unauthorized.into(),
+        },
+        Said::Allow(_) | Said::Abstain => Failure::Unauthorized.into(),
+    }
+}

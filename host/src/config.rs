@@ -1,0 +1,359 @@
+//! The configuration: read from TOML into checked types that cannot be wrong.
+//!
+//! `Config::load` reports *all* problems at once, each with its position. Nothing here opens a component or a socket:
+//! what only loading can tell (a missing export, a configuration the plugin refuses) is added by the loader as
+//! further [`Problem`]s, positioned with [`Source::locate`].
+
+mod problem;
+mod read;
+mod template;
+mod value;
+
+pub use problem::{Problem, Problems, Source};
+pub use template::{Part, Template};
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use http::{HeaderName, Method};
+
+/// A whole checked configuration. References between its parts are indices into its vectors.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The text it was read from.
+    pub source: Source,
+    /// `[server]`
+    pub server: Server,
+    /// `[limits]`: what a client may do.
+    pub limits: ClientLimits,
+    /// `[log]`
+    pub log: Log,
+    /// `[admin]`, when it is there: metrics and health on an address of their own.
+    pub admin: Option<SocketAddr>,
+    /// `[listeners.NAME]`, at least one.
+    pub listeners: Vec<Listener>,
+    /// `[upstreams.NAME]`
+    pub upstreams: Vec<Upstream>,
+    /// `[plugins.NAME]`
+    pub plugins: Vec<Plugin>,
+    /// `[routes.NAME]`, at least one.
+    pub routes: Vec<Route>,
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to its folder.
+    pub fn load(file: &Path) -> Result<Self, Problems> {
+        Self::parse(Source::open(file)?)
+    }
+
+    /// Checks a text already read.
+    pub fn parse(source: Source) -> Result<Self, Problems> {
+        read::config(source)
+    }
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Threads that serve; default: the number of cores.
+    pub workers: usize,
+    /// How long a stop waits for exchanges under way; default 10 s.
+    pub drain_timeout: Duration,
+    /// Where compiled code is kept; default `$XDG_CACHE_HOME/gatehouse`, else `~/.cache/gatehouse`.
+    pub code_cache: PathBuf,
+    /// Networks whose `X-Forwarded-*` and `Forwarded` headers are believed; default none.
+    pub trusted_proxies: Vec<Network>,
+    /// Which headers tell the upstream about the client; default [`Forwarded::XForwarded`].
+    pub forwarded: Forwarded,
+    /// The pseudonym in `Via` (RFC 9110 section 7.6.3); default `gatehouse`, empty: no `Via`.
+    pub via: String,
+}
+
+/// Which headers tell the upstream about the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarded {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Rfc7239,
+    /// Both.
+    Both,
+    /// Neither.
+    Off,
+}
+
+/// An address range such as `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// The length of its prefix in bits.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether an address lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(a)) => {
+                let shift = 32 - u32::from(self.prefix);
+                u32::from(net).checked_shr(shift).unwrap_or(0) == u32::from(a).checked_shr(shift).unwrap_or(0)
+            }
+            (IpAddr::V6(net), IpAddr::V6(a)) => {
+                let shift = 128 - u32::from(self.prefix);
+                u128::from(net).checked_shr(shift).unwrap_or(0) == u128::from(a).checked_shr(shift).unwrap_or(0)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// `[limits]`: what a client may do. A route may set its own `body_bytes`.
+#[derive(Debug, Clone)]
+pub struct ClientLimits {
+    /// All header fields together, names and values; default 16 KiB; beyond: 431.
+    pub header_bytes: usize,
+    /// Header fields; default 100; beyond: 431.
+    pub header_count: usize,
+    /// The request target; default 8 KiB; beyond: 414.
+    pub uri_bytes: usize,
+    /// A request body; default 10 MiB (AWS: 10 MB); beyond: 413.
+    pub body_bytes: u64,
+    /// From the first byte of a header section (or the connection's start) to its end; default 10 s; beyond: 408.
+    pub header_timeout: Duration,
+    /// A connection without a request under way; default 60 s; then it is closed.
+    pub idle_timeout: Duration,
+    /// Without a byte of a body that is being read; default 30 s; beyond: 408.
+    pub body_idle_timeout: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Default `human`.
+    pub format: LogFormat,
+    /// A level or a `tracing` filter; default `info`.
+    pub level: String,
+    /// Whether each exchange gets a line; default true.
+    pub access: bool,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// `[listeners.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name.
+    pub name: String,
+    /// Where it listens; port 0 lets the system choose.
+    pub address: SocketAddr,
+}
+
+/// `[upstreams.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name.
+    pub name: String,
+    /// Host name or address, from `url`.
+    pub host: String,
+    /// Port, from `url`.
+    pub port: u16,
+    /// Default 1 s; beyond: 504.
+    pub connect_timeout: Duration,
+    /// From the sent request to the response's header section; default 30 s (AWS: 29 s); beyond: 504.
+    pub first_byte_timeout: Duration,
+    /// Without a byte of a response body; default 30 s; then the message to the client is broken off.
+    pub idle_timeout: Duration,
+    /// How long an unused connection is kept; default 50 s.
+    pub keepalive_timeout: Duration,
+    /// Unused connections kept per worker; default 128.
+    pub max_idle: usize,
+}
+
+/// `[plugins.NAME]`
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// Its name.
+    pub name: String,
+    /// The component's file.
+    pub component: PathBuf,
+    /// `[plugins.NAME.config]` as JSON; an empty object when absent.
+    pub config: serde_json::Value,
+    /// What it may reach.
+    pub grants: Grants,
+    /// What it may use.
+    pub limits: PluginLimits,
+    /// What a failing filter does; default `deny`. None when the key is absent.
+    pub on_failure: OnFailure,
+    /// Default `reuse`.
+    pub isolation: Isolation,
+    /// Its verdict cache; matters for authorizers only.
+    pub cache: VerdictCache,
+}
+
+/// What a filter's failure does to its exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The exchange is refused.
+    Deny,
+    /// It goes on as if the filter had left everything unchanged.
+    Skip,
+}
+
+/// How long an instance lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// It serves many requests, one after the other.
+    Reuse,
+    /// Each request gets a fresh one.
+    Request,
+}
+
+/// `[plugins.NAME.grants]`: what the operator lets a plugin reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Origins that it may send requests to.
+    pub http: Vec<Origin>,
+    /// Whether names in `http` may resolve to loopback, private and link-local addresses; default false. An address
+    /// written out in `http` is always allowed.
+    pub http_private: bool,
+    /// `wasi:keyvalue`, in memory, shared by the instances of this plugin; default false.
+    pub keyvalue: bool,
+    /// Where lines of `output` go.
+    pub output: Option<Output>,
+}
+
+/// `https://issuer.example`, `http://127.0.0.1:9000`, `https://*.example.com`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `https` rather than `http`.
+    pub https: bool,
+    /// Lower-case host name or address; `*.` in front stands for one or more labels.
+    pub host: String,
+    /// From the origin, or the scheme's own.
+    pub port: u16,
+}
+
+/// Where a plugin's lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Standard output of the gateway.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+/// `[plugins.NAME.limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// CPU time of one hook; default 10 ms (at least 1 ms).
+    pub cpu: Duration,
+    /// CPU time of creating an instance, `init` included; default 1 s.
+    pub init: Duration,
+    /// Wall time of one hook, waiting for host calls included; default 1 s. AWS lets an authorizer run 10 s.
+    pub time: Duration,
+    /// All linear memories of an instance; default 64 MiB (at most 256 MiB).
+    pub memory: usize,
+    /// A body that a body hook gets; default 1 MiB.
+    pub body: u64,
+    /// Instances at the same time, over all workers; default 100.
+    pub instances: usize,
+    /// Requests that an instance serves before it is replaced; default 1,000,000.
+    pub uses: u64,
+    /// Requests it may send in one hook; default 8.
+    pub http_calls: u32,
+    /// Bytes of key-value state, keys and values; default 1 MiB.
+    pub keyvalue_bytes: usize,
+    /// Lines per second to the log, and as many to `output` times 100; default 100.
+    pub log_lines: u32,
+}
+
+/// `[plugins.NAME.cache]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictCache {
+    /// How long an `allow` without a hint holds; default 300 s, 0 to 3600 s as in AWS; 0 turns the cache off.
+    pub ttl: Duration,
+    /// The most that a hint gets; default 3600 s.
+    pub max_ttl: Duration,
+    /// How long a denial without a hint holds, and the most that its hint gets; default 60 s; 0: never kept.
+    pub denial_ttl: Duration,
+    /// Verdicts kept; default 10,000.
+    pub entries: u64,
+    /// Identity sources: each must be present and not empty, else 401 without calling the plugin.
+    pub identity: Vec<Identity>,
+}
+
+/// `"header:authorization"`, `"query:key"`, `"cookie:sid"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A request header.
+    Header(HeaderName),
+    /// A query parameter.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// `[routes.NAME]`
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// What it matches.
+    pub matches: Match,
+    /// Indices into [`Config::plugins`], in the order of the chain.
+    pub plugins: Vec<usize>,
+    /// How several authorizers combine; default `all`.
+    pub authorize: Combine,
+    /// Index into [`Config::upstreams`].
+    pub upstream: usize,
+    /// Set on the request that goes upstream; of these names, nothing that a client sent passes.
+    pub upstream_headers: Vec<(HeaderName, Template)>,
+    /// Its own limit for request bodies.
+    pub body_bytes: Option<u64>,
+}
+
+/// How several authorizers combine. One that abstains does not count; when all do, the answer is 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Combine {
+    /// The first that allows decides; when none does, the first denial is the answer.
+    Any,
+    /// The first that denies decides; all others must allow.
+    All,
+}
+
+/// What a route matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// A host without its port, lower case; `*.example.com` stands for one or more labels. None: any.
+    pub host: Option<String>,
+    /// None: any method.
+    pub methods: Option<Vec<Method>>,
+    /// The path's segments. None: any path (the default route).
+    pub path: Option<Vec<Segment>>,
+    /// Headers that must have exactly that value; None: must be there.
+    pub headers: Vec<(HeaderName, Option<String>)>,
+}
+
+/// A segment of a path template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// Text that must be equal, in canonical form.
+    Literal(String),
+    /// `{name}`: any one segment that is not empty.
+    Param(String),
+    /// `{name+}`: the rest of the path, one segment or more, as in AWS. Last only.
+    Greedy(String),
+}

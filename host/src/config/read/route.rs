@@ -1,0 +1,188 @@
+//! `[routes.NAME]`: what it matches, its chain and its upstream.
+
+use http::Method;
+use toml::de::DeValue;
+
+use super::{
+    address, duplicate,
+    header::{self, Scope},
+    path::{name, path},
+};
+use crate::config::{
+    Combine, Match, Route, Segment,
+    problem::{Problem, quoted, suggestion},
+    value::{Entry, Node, Table},
+};
+
+/// What a route can refer to, in the order of the configuration's vectors.
+pub(super) struct Names<'a> {
+    pub(super) upstreams: Vec<&'a str>,
+    pub(super) plugins: Vec<&'a str>,
+}
+
+pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usize) -> Vec<Route> {
+    let mut routes: Vec<Route> = Vec::new();
+    // The routes that can be compared, each with its line.
+    let mut sound: Vec<(usize, usize)> = Vec::new();
+    for entry in &entries {
+        let Ok(table) = entry.node.table() else {
+            continue;
+        };
+        let context = entry.node.context;
+        let before = context.reported();
+        let route = Reader { entry, names, uri_bytes, before }.route(table);
+        if context.reported() == before {
+            let same = |(index, _): &&(usize, usize)| duplicate::same(&routes[*index].matches, &route.matches);
+            if let Some((index, line)) = sound.iter().find(same) {
+                let message = format!("route `{}` repeats route `{}` (line {line})", route.name, routes[*index].name);
+                let help = "a request would match both; change `host`, `methods`, `path` or `headers`";
+                context.report(Problem::at(entry.at.clone(), message).help(help));
+            }
+            sound.push((routes.len(), context.source.line(entry.at.start)));
+        }
+        routes.push(route);
+    }
+    routes
+}
+
+struct Reader<'r, 'a> {
+    entry: &'r Entry<'a>,
+    names: &'r Names<'a>,
+    uri_bytes: usize,
+    /// How many problems there were before this route.
+    before: usize,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn route(&self, mut table: Table<'a>) -> Route {
+        let matches = Match {
+            host: table.optional("host", host),
+            methods: table.optional("methods", methods),
+            path: table.optional("path", |node| self.path(node)),
+            headers: table.optional("headers", header::matched).unwrap_or_default(),
+        };
+        let plugins = table.optional("plugins", |node| self.plugins(node)).unwrap_or_default();
+        let combine = [("any", Combine::Any), ("all", Combine::All)];
+        let scope = Scope {
+            chain: plugins.iter().filter_map(|index| self.names.plugins.get(*index).copied()).collect(),
+            params: matches.path.iter().flatten().filter_map(name).collect(),
+            sound: self.entry.node.context.reported() == self.before,
+        };
+        let upstream_headers = table.optional("upstream_headers", |node| header::upstream(node, &scope));
+        let mut limits = table.section("limits");
+        let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
+        limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
+        let route = Route {
+            name: self.entry.name.to_owned(),
+            matches,
+            plugins,
+            authorize: table.optional("authorize", |node| node.choice(&combine)).unwrap_or(Combine::All),
+            upstream: table.required("upstream", "\"NAME\"", |node| self.upstream(node)).unwrap_or_default(),
+            upstream_headers: upstream_headers.unwrap_or_default(),
+            body_bytes,
+        };
+        table.finish(&[
+            ("method", "it is called `methods`"),
+            ("hosts", "it is called `host`; a second host is a second route"),
+            ("paths", "it is called `path`; a second path is a second route"),
+            ("uri", "it is called `path`"),
+            ("prefix", "it is called `path`; `{rest+}` at its end matches the rest"),
+            ("filters", "it is called `plugins`"),
+            ("authorizer", "it is called `plugins`; how several combine is `authorize`"),
+            ("authorizers", "it is called `plugins`; how several combine is `authorize`"),
+            ("chain", "it is called `plugins`"),
+            ("middlewares", "it is called `plugins`"),
+            ("backend", "it is called `upstream`"),
+            ("service", "it is called `upstream`"),
+            ("target", "it is called `upstream`"),
+            ("url", "it belongs in `[upstreams.NAME]`"),
+            ("body_bytes", "write `limits = { body_bytes = ... }`"),
+            ("timeout", "time-outs belong to the upstream"),
+        ]);
+        route
+    }
+
+    fn path(&self, node: Node<'a>) -> Result<Vec<Segment>, Problem> {
+        let segments = path(node)?;
+        // A parameter catches at least one byte.
+        let shortest: usize = segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Literal(text) => 1 + text.len(),
+                Segment::Param(_) | Segment::Greedy(_) => 2,
+            })
+            .sum();
+        if shortest > self.uri_bytes {
+            let problem = node.problem("this route can never match: its path is longer than `limits.uri_bytes`");
+            node.context.report(problem.help(format!("it takes at least {shortest} bytes")));
+        }
+        Ok(segments)
+    }
+
+    fn upstream(&self, node: Node<'a>) -> Result<usize, Problem> {
+        refer(node, "upstream", &self.names.upstreams)
+    }
+
+    fn plugins(&self, node: Node<'a>) -> Result<Vec<usize>, Problem> {
+        let mut chain: Vec<usize> = Vec::new();
+        node.list(|node| {
+            let found = refer(node, "plugin", &self.names.plugins)?;
+            if chain.contains(&found) {
+                let problem = node.problem(format!("plugin `{}` is already in this chain", self.names.plugins[found]));
+                return Err(problem.help("for two configurations of one component, define two plugins"));
+            }
+            chain.push(found);
+            Ok(found)
+        })
+    }
+}
+
+/// The index of the table that a string names.
+fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
+    let text = node.text()?;
+    names.iter().position(|other| *other == text).ok_or_else(|| {
+        let problem = node.problem(format!("there is no {kind} {}", quoted(text)));
+        if names.is_empty() {
+            problem.help(format!("add a table `[{kind}s.NAME]`"))
+        } else {
+            problem.help(suggestion(text, names))
+        }
+    })
+}
+
+fn host(node: Node<'_>) -> Result<String, Problem> {
+    let text = node.text()?;
+    if text == "*" {
+        return Err(node.problem("`*` is not a host").help("a route without `host` takes any"));
+    }
+    address::host(text, true).map_err(|problem| node.within(problem))
+}
+
+fn methods(node: Node<'_>) -> Result<Vec<Method>, Problem> {
+    let mut seen: Vec<&str> = Vec::new();
+    let methods = node.list(|node| {
+        let text = node.text()?;
+        let upper = text.to_ascii_uppercase();
+        let method = Method::from_bytes(upper.as_bytes()).ok().filter(|_| upper == text).ok_or_else(|| {
+            let problem = node.problem(format!("{} is not a method", quoted(text)));
+            match Method::from_bytes(upper.as_bytes()) {
+                Ok(_) => problem.help(format!("methods are case-sensitive: `{upper}`")),
+                Err(_) => problem.help("a token such as `GET`; a route without `methods` takes any"),
+            }
+        })?;
+        if method == Method::CONNECT {
+            return Err(node.problem("`CONNECT` has no path to route by").help("leave it out"));
+        }
+        if seen.contains(&text) {
+            return Err(node.problem(format!("`{text}` is already in this list")));
+        }
+        seen.push(text);
+        Ok(method)
+    })?;
+    match (node.value.get_ref(), methods.is_empty()) {
+        (DeValue::Array(items), true) if items.is_empty() => {
+            Err(node.problem("this route can never match: no method is allowed").help("leave `methods` out for any"))
+        }
+        _ => Ok(methods),
+    }
+}

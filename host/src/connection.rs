@@ -1,0 +1,179 @@
+//! One client connection: which protocol it speaks, how long it may be silent, how it ends.
+//!
+//! hyper's own header time-out is not used: it would also close connections that are idle between requests, and costs a
+//! timer per request. Here one timer per connection is moved only when it fires or must fire earlier.
+
+mod io;
+
+pub(crate) use io::InFlight;
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::{
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{config::ClientLimits, gateway, gateway::Peer, worker::Worker};
+use io::{Io, Life, Phase};
+
+/// What every HTTP/2 client sends first (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Streams that a client may have open at once.
+const STREAMS: u32 = 200;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
+    // Small answers leave at once.
+    let _ = stream.set_nodelay(true);
+    let limits = worker.gateway.snapshot().config.limits.clone();
+    let http2 = match timeout(limits.header_timeout, speaks_http2(&stream)).await {
+        Ok(Ok(http2)) => http2,
+        Ok(Err(_)) | Err(_) => return,
+    };
+    let life = Rc::new(Life::new());
+    let io = Io::new(stream, life.clone());
+    let service = {
+        let (worker, life) = (worker.clone(), life.clone());
+        service_fn(move |request| {
+            let (worker, in_flight) = (worker.clone(), InFlight::new(life.clone()));
+            async move { Ok::<_, Infallible>(gateway::serve(worker, peer, in_flight, request).await) }
+        })
+    };
+    let ended = if http2 {
+        let mut builder = http2::Builder::new(LocalExecutor);
+        builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.header_bytes as u32);
+        watch(pin!(builder.serve_connection(io, service)), &worker, &life, &limits).await
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.pipeline_flush(true).header_read_timeout(None);
+        // A little room for the request line's method and version, and for what `admit` counts otherwise.
+        builder.max_header_size(limits.header_bytes + limits.uri_bytes + (limits.header_count + 1) * 4 + 64);
+        if limits.header_count > 100 {
+            builder.max_headers(limits.header_count);
+        }
+        watch(pin!(builder.serve_connection(io, service)), &worker, &life, &limits).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(client = %peer.address, "connection: {error}");
+    }
+}
+
+/// Looks at the first bytes without taking them. No HTTP/1 method begins with `PRI `.
+async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut first).await?;
+        if seen == 0 || first[..seen] != PREFACE[..seen] {
+            return Ok(false);
+        }
+        if seen == PREFACE.len() {
+            return Ok(true);
+        }
+        // A preface in pieces: the bytes stay readable, so readiness alone would spin.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A connection of either protocol.
+trait Connection: Future<Output = hyper::Result<()>> {
+    fn finish(self: Pin<&mut Self>);
+}
+
+impl<S, B> Connection for http1::Connection<Io, S>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, B> Connection for http2::Connection<Io, S, LocalExecutor>
+where
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    LocalExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Drives a connection, and ends it when it is silent for too long or the worker stops.
+async fn watch<C: Connection>(
+    mut connection: Pin<&mut C>,
+    worker: &Worker,
+    life: &Life,
+    limits: &ClientLimits,
+) -> hyper::Result<()> {
+    let mut stopping = worker.stopping.clone();
+    let mut stop = pin!(stopping.wait_for(|stop| *stop));
+    let mut timer = pin!(sleep_until(Instant::now() + limits.header_timeout));
+    let mut registered = false;
+    let mut finishing = false;
+    poll_fn(move |cx: &mut Context<'_>| {
+        // Registered once for this task's wake-up; after that a look at the flag is enough.
+        let stopped = if registered { *worker.stopping.borrow() } else { stop.as_mut().poll(cx).is_ready() };
+        registered = true;
+        if stopped && !finishing {
+            finishing = true;
+            connection.as_mut().finish();
+        }
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            let deadline = match life.phase() {
+                Phase::Busy => return Poll::Pending,
+                Phase::Head(since) => since + limits.header_timeout,
+                Phase::Idle(since) => since + limits.idle_timeout,
+            };
+            if timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
+            }
+            while timer.as_mut().poll(cx).is_ready() {
+                if Instant::now() >= deadline {
+                    if life.give_up() {
+                        break;
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                timer.as_mut().reset(deadline);
+            }
+            if !life.has_given_up() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Runs HTTP/2 streams on their worker.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}

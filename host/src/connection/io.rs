@@ -1,0 +1,145 @@
+//! A connection's bytes, and what phase of its life they belong to.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::Instant};
+
+/// The answer to half a header section that never became whole (RFC 9110 section 15.5.9).
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Phase {
+    /// A header section is expected, or has begun, since then.
+    Head(Instant),
+    /// Exchanges are under way.
+    Busy,
+    /// Nothing has come since then.
+    Idle(Instant),
+}
+
+/// The life of a connection.
+pub(super) struct Life {
+    phase: Cell<Phase>,
+    exchanges: Cell<u32>,
+    /// Whether a byte of the header section in hand has come.
+    begun: Cell<bool>,
+    given_up: Cell<bool>,
+}
+
+impl Life {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Cell::new(Phase::Head(Instant::now())),
+            exchanges: Cell::new(0),
+            begun: Cell::new(false),
+            given_up: Cell::new(false),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// The time is over. True: half a header section is there, and reading on will answer it.
+    pub(super) fn give_up(&self) -> bool {
+        let begun = matches!(self.phase.get(), Phase::Head(_)) && self.begun.get();
+        self.given_up.set(begun && !self.given_up.get());
+        self.given_up.get()
+    }
+
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up.get()
+    }
+
+    fn bytes_came(&self) {
+        self.begun.set(true);
+        if let Phase::Idle(_) = self.phase.get() {
+            self.phase.set(Phase::Head(Instant::now()));
+        }
+    }
+}
+
+/// An exchange on a connection, for as long as it lives.
+pub(crate) struct InFlight(Rc<Life>);
+
+impl InFlight {
+    pub(super) fn new(life: Rc<Life>) -> Self {
+        life.exchanges.set(life.exchanges.get() + 1);
+        life.phase.set(Phase::Busy);
+        Self(life)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let life = &self.0;
+        life.exchanges.set(life.exchanges.get() - 1);
+        if life.exchanges.get() == 0 {
+            life.begun.set(false);
+            life.phase.set(Phase::Idle(Instant::now()));
+        }
+    }
+}
+
+/// A client's socket.
+pub(super) struct Io {
+    stream: TokioIo<TcpStream>,
+    life: Rc<Life>,
+}
+
+impl Io {
+    pub(super) fn new(stream: TcpStream, life: Rc<Life>) -> Self {
+        Self { stream: TokioIo::new(stream), life }
+    }
+}
+
+impl Read for Io {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if self.life.has_given_up() {
+            // Best effort: a client too slow to send a header section gets one try at an answer, then the end.
+            let _ = self.stream.inner().try_write(REQUEST_TIMEOUT);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.life.bytes_came();
+        }
+        polled
+    }
+}
+
+impl Write for Io {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+}

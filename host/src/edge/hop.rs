@@ -1,0 +1,122 @@
+//! Headers that end at this hop (RFC 9110 section 7.6.1).
+//!
+//! What a message's `Connection` names goes with them, and that is why this runs before anything trusted is added: a
+//! client that sends `Connection: x-user` must not take away the `x-user` that an authorizer sets.
+
+use http::{
+    HeaderMap, HeaderName,
+    header::{CONNECTION, CONTENT_LENGTH, HOST},
+};
+
+/// Named by `Connection` or not, these stay: they frame and address the message, and the host alone decides on them.
+const KEPT: [HeaderName; 2] = [CONTENT_LENGTH, HOST];
+
+/// Removes the headers of this hop, and all that `Connection` names but `content-length` and `host`.
+///
+/// - `connection`, `keep-alive`, `proxy-connection`, `te`, `transfer-encoding`, `upgrade`: RFC 9110 section 7.6.1. The
+///   message is framed anew for the next hop.
+/// - `trailer`: it announces fields of a framing that is not passed on.
+/// - `http2-settings`: belongs to an upgrade to h2c (RFC 7540 section 3.2.1), which is never made.
+/// - `proxy-authorization`: credentials for a proxy (RFC 9110 section 11.7.2). The upstream is none, so it must not see
+///   them.
+/// - `proxy-authenticate`, `proxy-authentication-info`: a gateway acts as an origin server; a client that obeyed them
+///   would send it the credentials for its proxy (section 11.7.1).
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let own: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned().collect();
+    if own.contains(&CONNECTION) {
+        for name in named_by_connection(headers) {
+            headers.remove(name);
+        }
+    }
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    match name.as_bytes()[0] {
+        b'c' => name == "connection",
+        b'h' => name == "http2-settings",
+        b'k' => name == "keep-alive",
+        b'p' => {
+            matches!(
+                name,
+                "proxy-connection" | "proxy-authorization" | "proxy-authenticate" | "proxy-authentication-info"
+            )
+        }
+        b't' => matches!(name, "te" | "trailer" | "transfer-encoding"),
+        b'u' => name == "upgrade",
+        _ => false,
+    }
+}
+
+/// The headers that are there and that `Connection` names. What is no token names nothing.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    options
+        .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
+        .filter(|name| headers.contains_key(name) && !KEPT.contains(name))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    /// Strips `name: value` pairs and tells which names are left.
+    fn left(fields: &[(&'static str, &'static str)]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in fields {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        strip_hop_by_hop(&mut headers);
+        let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn headers_of_this_hop_go_without_being_named() {
+        let hop = "keep-alive proxy-connection te trailer transfer-encoding upgrade \
+            http2-settings proxy-authorization proxy-authenticate proxy-authentication-info";
+        for name in hop.split(' ') {
+            assert_eq!(left(&[(name, "x"), (name, "y"), ("accept", "x")]), ["accept"], "{name}");
+        }
+    }
+
+    #[test]
+    fn all_that_any_connection_field_names_goes() {
+        let fields = [
+            ("connection", " close , X-A,,"),
+            ("connection", "\tx-b\t,x-c"),
+            ("x-a", "1"),
+            ("x-a", "2"),
+            ("x-b", "3"),
+            ("x-c", "4"),
+            ("x-d", "5"),
+        ];
+        assert_eq!(left(&fields), ["x-d"]);
+    }
+
+    #[test]
+    fn what_frames_and_addresses_a_message_can_not_be_named_away() {
+        let fields = [("connection", "content-length, Host, connection"), ("content-length", "3"), ("host", "a")];
+        assert_eq!(left(&fields), ["content-length", "host"]);
+    }
+
+    #[test]
+    fn an_option_that_is_no_token_names_nothing() {
+        let fields = [("connection", "x a, \"x-a\", x-a;q=1, @, x-b"), ("x-a", "1"), ("x-b", "1")];
+        assert_eq!(left(&fields), ["x-a"]);
+    }
+
+    #[test]
+    fn without_such_headers_nothing_changes() {
+        assert_eq!(
+            left(&[("accept", "1"), ("te-x", "2"), ("x-connection", "close")]),
+            ["accept", "te-x", "x-connection"]
+        );
+    }
+}

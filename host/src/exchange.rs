@@ -1,0 +1,167 @@
+//! One exchange: a request, its answer, and what the plugins said about them.
+//!
+//! Plugins read it through the contract and never hold it: between two hooks nobody but the gateway has a reference,
+//! so edits need no lock. It knows nothing of wasmtime, sockets or configuration files.
+
+mod field;
+mod id;
+
+pub use field::{Field, isomorphic_decode, isomorphic_encode};
+pub use id::RequestId;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use http::{HeaderMap, Method, StatusCode, Version, uri::PathAndQuery};
+
+use crate::{failure::Failure, route::Params, snapshot::Snapshot};
+
+/// A request and its answer under way.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// Its id, in the log and in `x-request-id`.
+    pub id: RequestId,
+    /// The one configuration it is served by, from its first byte to its last log line.
+    pub snapshot: Arc<Snapshot>,
+    /// When the header section had arrived.
+    pub started: Instant,
+    /// The same as a date.
+    pub started_at: SystemTime,
+    /// Index of the matched route in the snapshot.
+    pub route: Option<usize>,
+    /// The request as the plugins have left it so far.
+    pub request: Request,
+    /// The head of the answer, once there is one.
+    pub response: Option<Response>,
+    /// What plugins have set, in order; a later one of the same name replaces the earlier.
+    pub attributes: Vec<(String, String)>,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// The head of a request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// `http` or `https`, as the client reached the listener.
+    pub scheme: &'static str,
+    /// The canonical authority.
+    pub authority: String,
+    /// Canonical path and the query as sent.
+    pub target: PathAndQuery,
+    /// The path that the route matched, when a filter has changed `target` since.
+    pub matched_path: Option<String>,
+    /// What the client speaks.
+    pub version: Version,
+    /// The header section without what belongs to the connection.
+    pub headers: HeaderMap,
+    /// What the route's template caught.
+    pub params: Params,
+    /// The client's address: the peer, or what a trusted proxy says.
+    pub client: IpAddr,
+}
+
+/// The head of an answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The header section without what belongs to the connection.
+    pub headers: HeaderMap,
+}
+
+/// How an exchange went, for logs.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Bytes moved so far; shared with the bodies.
+    pub progress: Arc<Progress>,
+    /// What the authorizers said.
+    pub verdict: Option<Verdict>,
+    /// From the request's hand-over to the upstream until its header section.
+    pub upstream: Option<Duration>,
+    /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
+    pub plugins: Vec<(usize, Duration)>,
+    /// What ended it, when it did not go well.
+    pub failure: Option<Failure>,
+    /// From start to the last byte; set at the end.
+    pub duration: Duration,
+}
+
+/// What the authorizers said, and whether the cache said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the request may pass.
+    pub allow: bool,
+    /// Whether no plugin had to be called for it.
+    pub cached: bool,
+}
+
+/// Bytes of bodies moved so far.
+#[derive(Debug, Default)]
+pub struct Progress {
+    request: AtomicU64,
+    response: AtomicU64,
+}
+
+impl Progress {
+    /// Counts bytes read from the client.
+    pub fn add_request(&self, bytes: usize) {
+        self.request.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Counts bytes handed to the client's connection.
+    pub fn add_response(&self, bytes: usize) {
+        self.response.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of the request's body so far.
+    pub fn request(&self) -> u64 {
+        self.request.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the response's body so far.
+    pub fn response(&self) -> u64 {
+        self.response.load(Ordering::Relaxed)
+    }
+}
+
+impl Exchange {
+    /// The value of an attribute by its full name.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Sets an attribute; the last one of a name counts.
+    pub fn set_attribute(&mut self, name: String, value: String) {
+        match self.attributes.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = value,
+            None => self.attributes.push((name, value)),
+        }
+    }
+
+    /// The matched route's name; empty when none matched.
+    pub fn route_name(&self) -> &str {
+        self.route.map_or("", |route| &self.snapshot.config.routes[route].name)
+    }
+
+    /// What the route's template caught under a name.
+    pub fn path_param(&self, name: &str) -> Option<&str> {
+        let path = self.request.matched_path.as_deref().unwrap_or(self.request.target.path());
+        self.request.params.get(name, path)
+    }
+
+    /// Adds to the time spent in a plugin's hooks.
+    pub fn spent(&mut self, plugin: usize, time: Duration) {
+        match self.outcome.plugins.iter_mut().find(|(p, _)| *p == plugin) {
+            Some((_, sum)) => *sum += time,
+            None => self.outcome.plugins.push((plugin, time)),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What can end an exchange early. A failure knows whose fault it is and what the client and the log may be told;
+//! `reply.rs` turns it into an answer.
+
+use std::fmt;
+
+/// Why an exchange ended early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The request is not acceptable as HTTP, or not by our rules; the text is public.
+    BadRequest(String),
+    /// The request target is longer than `limits.uri_bytes`.
+    UriTooLong,
+    /// The header section is larger than `limits.header_bytes` or has more than `limits.header_count` fields.
+    HeadersTooLarge,
+    /// The body is larger than `limits.body_bytes`, or than a body hook accepts.
+    BodyTooLarge,
+    /// The client sent no byte of its body for `limits.body_idle_timeout`.
+    BodyTimeout,
+    /// The client's body broke off.
+    BodyBroken,
+    /// A method that a gateway cannot forward (`CONNECT`).
+    MethodNotSupported,
+    /// No route matches.
+    RouteNotFound,
+    /// A route matches but for the method. `allow` lists the methods that would.
+    MethodNotAllowed {
+        /// The value of `Allow`.
+        allow: String,
+    },
+    /// An identity source of an authorizer is missing; nobody was asked.
+    IdentityMissing {
+        /// The plugin that declares it.
+        plugin: String,
+        /// Which, as written in the configuration.
+        source: String,
+    },
+    /// All authorizers abstained.
+    Unauthorized,
+    /// A plugin failed.
+    Plugin {
+        /// Its name in the configuration.
+        plugin: String,
+        /// How.
+        fault: Fault,
+    },
+    /// The upstream could not be reached; the text is for the log.
+    UpstreamUnreachable(String),
+    /// No connection to the upstream within `connect_timeout`.
+    UpstreamConnectTimeout,
+    /// No header section from the upstream within `first_byte_timeout`.
+    UpstreamTimeout,
+    /// The upstream's answer broke off or was not HTTP; the text is for the log.
+    UpstreamBroken(String),
+    /// The upstream's body is larger than a body hook accepts.
+    UpstreamBodyTooLarge,
+    /// The client left before its answer was complete.
+    ClientLeft,
+    /// Our own fault; the text is for the log.
+    Internal(String),
+}
+
+/// How a plugin failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It returned `err`.
+    Error(String),
+    /// It trapped.
+    Trap(String),
+    /// It used up `limits.cpu`.
+    CpuTime,
+    /// It used up `limits.time`.
+    WallTime,
+    /// What it returned cannot be used: a header, a status, a path.
+    Invalid(String),
+    /// No instance could be had: all of `limits.instances` are busy.
+    Busy,
+    /// No instance could be made.
+    Start(String),
+    /// It has failed so often in a row that it rests for a while.
+    Resting,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The client's.
+    Client,
+    /// A plugin's.
+    Plugin,
+    /// The upstream's.
+    Upstream,
+    /// The gateway's.
+    Gateway,
+}
+
+impl Failure {
+    /// A failed plugin.
+    pub fn plugin(name: &str, fault: Fault) -> Self {
+        Self::Plugin { plugin: name.to_owned(), fault }
+    }
+
+    /// The stable code: in the reply, in logs, in metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyBroken => "body_broken",
+            Self::MethodNotSupported => "method_not_supported",
+            Self::RouteNotFound => "route_not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::IdentityMissing { .. } => "identity_missing",
+            Self::Unauthorized => "unauthorized",
+            Self::Plugin { fault, .. } => fault.code(),
+            Self::UpstreamUnreachable(_) => "upstream_unreachable",
+            Self::UpstreamConnectTimeout => "upstream_connect_timeout",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::UpstreamBroken(_) => "upstream_broken",
+            Self::UpstreamBodyTooLarge => "upstream_body_too_large",
+            Self::ClientLeft => "client_left",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn party(&self) -> Party {
+        match self {
+            Self::BadRequest(_)
+            | Self::UriTooLong
+            | Self::HeadersTooLarge
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::BodyBroken
+            | Self::MethodNotSupported
+            | Self::RouteNotFound
+            | Self::MethodNotAllowed { .. }
+            | Self::IdentityMissing { .. }
+            | Self::Unauthorized
+            | Self::ClientLeft => Party::Client,
+            Self::Plugin { .. } => Party::Plugin,
+            Self::UpstreamUnreachable(_)
+            | Self::UpstreamConnectTimeout
+            | Self::UpstreamTimeout
+            | Self::UpstreamBroken(_)
+            | Self::UpstreamBodyTooLarge => Party::Upstream,
+            Self::Internal(_) => Party::Gateway,
+        }
+    }
+
+    /// What the client is told: never a text from a plugin or an upstream.
+    pub fn public(&self) -> String {
+        match self {
+            Self::BadRequest(why) => why.clone(),
+            Self::UriTooLong => "the request target is too long".into(),
+            Self::HeadersTooLarge => "the header section is too large".into(),
+            Self::BodyTooLarge => "the request body is too large".into(),
+            Self::BodyTimeout => "the request body did not arrive in time".into(),
+            Self::BodyBroken => "the request body broke off".into(),
+            Self::MethodNotSupported => "this method is not supported".into(),
+            Self::RouteNotFound => "no route matches this request".into(),
+            Self::MethodNotAllowed { allow } => format!("this path supports {allow}"),
+            Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
+            Self::Plugin { .. } => "a plugin of the gateway failed".into(),
+            Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
+            Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),
+            Self::UpstreamBroken(_) => "the upstream's answer is not usable".into(),
+            Self::UpstreamBodyTooLarge => "the upstream's answer is too large".into(),
+            Self::ClientLeft => "the client left".into(),
+            Self::Internal(_) => "the gateway failed".into(),
+        }
+    }
+
+    /// Whether sending the same request again may go better.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::UpstreamUnreachable(_) | Self::UpstreamConnectTimeout => true,
+            Self::Plugin { fault, .. } => matches!(fault, Fault::Busy | Fault::Resting),
+            _ => false,
+        }
+    }
+}
+
+/// What the log is told.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IdentityMissing { plugin, source } => write!(f, "`{source}`, asked for by plugin `{plugin}`, is missing"),
+            Self::Unauthorized => f.write_str("all authorizers abstained"),
+            Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
+            Self::UpstreamUnreachable(why) => write!(f, "cannot reach the upstream: {why}"),
+            Self::UpstreamBroken(why) => write!(f, "the upstream's answer: {why}"),
+            Self::Internal(why) => f.write_str(why),
+            other => f.write_str(&other.public()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Fault {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Error(_) => "plugin_error",
+            Self::Trap(_) => "plugin_trap",
+            Self::CpuTime => "plugin_cpu_time",
+            Self::WallTime => "plugin_timeout",
+            Self::Invalid(_) => "plugin_invalid",
+            Self::Busy => "plugin_busy",
+            Self::Start(_) => "plugin_start",
+            Self::Resting => "plugin_resting",
+        }
+    }
+
+    /// Whether it counts towards a crash loop: the instance is gone, not just unhappy.
+    pub fn is_crash(&self) -> bool {
+        matches!(self, Self::Trap(_) | Self::CpuTime | Self::WallTime | Self::Start(_))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(text) => write!(f, "returned an error: {text}"),
+            Self::Trap(text) => write!(f, "trapped: {text}"),
+            Self::CpuTime => f.write_str("used up its CPU time (`limits.cpu`)"),
+            Self::WallTime => f.write_str("used up its time (`limits.time`)"),
+            Self::Invalid(text) => write!(f, "returned something unusable: {text}"),
+            Self::Busy => f.write_str("has no free instance (`limits.instances`)"),
+            Self::Start(text) => write!(f, "could not start an instance: {text}"),
+            Self::Resting => f.write_str("rests after crashing repeatedly"),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The path of a request. `serve` never fails; `answer` has nothing in it but the steps.
+//!
+//! Invariants: one snapshot per request. Every wait on a peer or a plugin has a deadline. No I/O of its own.
+
+mod admit;
+mod forward;
+
+use std::{net::SocketAddr, rc::Rc, sync::{Arc, OnceLock}};
+
+use http::{HeaderName, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+
+use crate::{
+    answer::{AnswerBody, Open, ResponseBody},
+    body::RequestBody,
+    chain::{self, Stop},
+    connection::InFlight,
+    exchange::{self, Exchange},
+    failure::Failure,
+    reply,
+    worker::Worker,
+};
+
+/// The id of the exchange, for both sides.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) scheme: &'static str,
+}
+
+/// Answers a request, whatever happens.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    peer: Peer,
+    in_flight: InFlight,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let (exchange, body) = admit::open(&worker, peer, request);
+    let mut open = Open::new(exchange, worker.clone(), in_flight);
+    let body = match answer(&worker, open.exchange(), peer, body).await {
+        Ok(body) => body,
+        Err(stop) => stopped(open.exchange(), stop),
+    };
+    finish(open, body)
+}
+
+async fn answer(
+    worker: &Worker,
+    exchange: &mut Arc<Exchange>,
+    peer: Peer,
+    body: Incoming,
+) -> Result<AnswerBody, Stop> {
+    let broken = Arc::new(OnceLock::new());
+    let (route, body) = admit::admit(chain::edit(exchange), peer, body, &broken)?;
+    chain::authorize(exchange, route, worker.index).await?;
+    let made = match chain::on_request(exchange, route, worker.index, body).await {
+        Ok(body) => forward::forward(worker, exchange, route, peer, body, &broken).await.map(|body| (body, None))?,
+        Err(Stop::Reply { reply, by }) => (respond(exchange, reply::of_plugin(reply)), by),
+        Err(stop) => return Err(stop),
+    };
+    chain::on_response(exchange, route, worker.index, made.0, made.1).await
+}
+
+/// The answer when the chain has ended early.
+fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
+    match stop {
+        Stop::Reply { reply, .. } => respond(exchange, reply::of_plugin(reply)),
+        Stop::Denied { reply, reason } => {
+            tracing::debug!(request_id = exchange.id.as_str(), reason, "denied");
+            respond(exchange, reply::of_plugin(reply))
+        }
+        Stop::Failure(failure) | Stop::Body(failure) => {
+            let response = reply::of_failure(&failure, exchange.id);
+            chain::edit(exchange).outcome.failure = Some(failure);
+            respond(exchange, response)
+        }
+    }
+}
+
+fn respond(exchange: &mut Arc<Exchange>, response: Response<bytes::Bytes>) -> AnswerBody {
+    let (head, body) = response.into_parts();
+    let response = exchange::Response { status: head.status, headers: head.headers };
+    chain::edit(exchange).response = Some(response);
+    AnswerBody::Whole(Some(body))
+}
+
+/// The response as hyper sends it.
+fn finish(mut open: Open, body: AnswerBody) -> Response<ResponseBody> {
+    let exchange = chain::edit(open.exchange());
+    let id = exchange.id.header();
+    let loggers = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
+    let head = exchange.response.as_mut().expect("every path through `serve` leaves a response");
+    head.headers.insert(X_REQUEST_ID, id);
+    let status = head.status;
+    let headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
+    let mut response = Response::new(ResponseBody::new(body, open));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A header value from text that may have come from a plugin.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    let bytes = exchange::isomorphic_encode(text)?;
+    HeaderValue::from_bytes(&bytes).ok()
+}
+
+/// A request's body before any plugin has seen it.
+fn client_body(
+    exchange: &Exchange,
+    limit: u64,
+    body: Incoming,
+    broken: &Arc<OnceLock<Failure>>,
+) -> RequestBody {
+    use http_body::Body as _;
+    if body.is_end_stream() {
+        return RequestBody::Empty;
+    }
+    let idle = exchange.snapshot.config.limits.body_idle_timeout;
+    let progress = exchange.outcome.progress.clone();
+    RequestBody::Client(crate::body::ClientBody::new(body, limit, idle, progress, broken.clone()))
+}

@@ -1,0 +1,35 @@
+//! Gatehouse: a programmable API gateway. Every request goes through a chain of sandboxed WebAssembly plugins and then
+//! to its upstream.
+//!
+//! The library is what the binary is made of; its public part is what the tests drive. ARCHITECTURE.md has the map.
+
+pub mod admin;
+pub mod clock;
+pub mod config;
+pub mod exchange;
+pub mod failure;
+pub mod logs;
+pub mod metrics;
+pub mod path;
+pub mod server;
+pub mod watch;
+
+mod access;
+mod answer;
+mod body;
+mod chain;
+mod connection;
+mod edge;
+mod gateway;
+mod lines;
+mod plugin;
+mod query;
+mod reply;
+mod route;
+mod snapshot;
+mod upstream;
+mod verdict;
+mod worker;
+
+pub use server::Server;
+pub use snapshot::check;

@@ -1,0 +1,69 @@
+//! Where `tracing` goes: standard output, for people or as JSON, through a queue that never makes a worker wait.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{
+    config::{Log, LogFormat},
+    lines::Lines,
+};
+
+/// Sets the process's log up. Called once.
+pub fn start(config: &Log) {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let writer = Queue(Lines::stdout());
+    let registry = tracing_subscriber::registry().with(filter);
+    match config.format {
+        LogFormat::Json => {
+            let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+            registry.with(layer.with_span_list(false).with_writer(writer)).init();
+        }
+        LogFormat::Human => {
+            let ansi = io::stdout().is_terminal();
+            registry.with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(writer)).init();
+        }
+    }
+}
+
+/// Waits until the log is written. For the end of the process.
+pub fn finish() {
+    Lines::stdout().flush();
+}
+
+struct Queue(Lines);
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = OneLine;
+
+    fn make_writer(&'a self) -> OneLine {
+        OneLine { lines: self.0.clone(), bytes: Vec::new() }
+    }
+}
+
+/// Gathers one event and hands it over when it is whole.
+struct OneLine {
+    lines: Lines,
+    bytes: Vec<u8>,
+}
+
+impl Write for OneLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for OneLine {
+    fn drop(&mut self) {
+        let mut line = std::mem::take(&mut self.bytes);
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        self.lines.write(line);
+    }
+}

@@ -1,0 +1,107 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use gatehouse::{Server, admin, clock::Clock, config::Config, logs, server::Gateway, watch};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
+/// transformers, loggers) and then to its upstream.
+#[derive(Parser)]
+#[command(name = "gatehouse", version, after_help = "Try it: `gatehouse check gatehouse.toml`, then `gatehouse run gatehouse.toml`.\n\
+    Signals: SIGHUP reloads, SIGTERM and SIGINT drain and stop.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a configuration until it is told to stop.
+    ///
+    /// The configuration and the plugins' files are watched: a change is loaded and served without a restart and
+    /// without losing a request; a bad one is refused, the log says why and where, and the old state serves on.
+    Run {
+        /// The configuration, in TOML.
+        #[arg(default_value = "gatehouse.toml")]
+        config: PathBuf,
+        /// Reload only on SIGHUP, not when a file changes.
+        #[arg(long)]
+        no_watch: bool,
+    },
+    /// Checks a configuration with everything in it: loads each plugin and lets it judge its own configuration.
+    ///
+    /// Prints every problem with its position. Exit code 0: all is well; 1: there are problems.
+    Check {
+        /// The configuration, in TOML.
+        #[arg(default_value = "gatehouse.toml")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run { config, no_watch } => run(&config, !no_watch),
+        Command::Check { config } => check(&config),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(file: &std::path::Path) -> anyhow::Result<()> {
+    let config = Config::load(file)?;
+    let (plugins, routes) = (config.plugins.len(), config.routes.len());
+    gatehouse::check(config)?;
+    println!("{}: {routes} routes, {plugins} plugins, no problems", file.display());
+    Ok(())
+}
+
+fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
+    let config = Config::load(file)?;
+    logs::start(&config.log);
+    let admin_address = config.admin;
+    let server = Server::start(config, Clock::default())?;
+    let gateway = server.gateway().clone();
+    if let Some(address) = admin_address {
+        let address = admin::start(address, gateway.clone())
+            .with_context(|| format!("the admin address {address} cannot be had"))?;
+        tracing::info!(%address, "admin: /metrics, /healthz, /readyz");
+    }
+    if watching {
+        watch::start(gateway.clone()).context("the configuration cannot be watched: `--no-watch` goes without")?;
+    }
+    for (name, address) in server.addresses() {
+        tracing::info!(%address, listener = name, "serving");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(signals(gateway))?;
+    tracing::info!("stopping: no new connections, exchanges under way may end");
+    server.stop();
+    tracing::info!("stopped");
+    logs::finish();
+    Ok(())
+}
+
+/// Reloads on SIGHUP; returns on SIGTERM or SIGINT.
+async fn signals(gateway: Arc<Gateway>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                let gateway = gateway.clone();
+                std::thread::spawn(move || watch::reload(&gateway));
+            }
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        }
+    }
+}

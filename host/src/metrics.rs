@@ -1,0 +1,153 @@
+//! Counters for operators, in the text format of Prometheus. Label sets are resolved when a configuration is loaded, so
+//! that counting is one atomic addition.
+
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// All metrics of a gateway.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Mutex<Registry>,
+    requests: Family<RouteLabels, Counter>,
+    failures: Family<FailureLabels, Counter>,
+    plugin_calls: Family<PluginLabels, Counter>,
+    plugin_faults: Family<PluginLabels, Counter>,
+    plugin_dropped_lines: Family<PluginLabels, Counter>,
+    plugin_skipped: Family<PluginLabels, Counter>,
+    verdict_hits: Family<PluginLabels, Counter>,
+    verdict_misses: Family<PluginLabels, Counter>,
+    instances_made: Family<PluginLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
+    generation: Gauge<u64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FailureLabels {
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PluginLabels {
+    plugin: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReloadLabels {
+    result: String,
+}
+
+/// The counters of one plugin.
+#[derive(Clone, Debug, Default)]
+pub struct PluginMetrics {
+    /// Hooks called.
+    pub calls: Counter,
+    /// Hooks that failed.
+    pub faults: Counter,
+    /// Lines to the log or to `output` that were dropped.
+    pub dropped_lines: Counter,
+    /// Failures of a filter that was skipped, or of a logger.
+    pub skipped: Counter,
+    /// Verdicts from the cache.
+    pub verdict_hits: Counter,
+    /// Verdicts that the plugin was asked for.
+    pub verdict_misses: Counter,
+    /// Instances made.
+    pub instances: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let inner = Inner {
+            registry: Mutex::new(Registry::with_prefix("gatehouse")),
+            requests: Family::default(),
+            failures: Family::default(),
+            plugin_calls: Family::default(),
+            plugin_faults: Family::default(),
+            plugin_dropped_lines: Family::default(),
+            plugin_skipped: Family::default(),
+            verdict_hits: Family::default(),
+            verdict_misses: Family::default(),
+            instances_made: Family::default(),
+            reloads: Family::default(),
+            generation: Gauge::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+}
+
+impl Inner {
+    fn register(&self) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = [
+            ("plugin_calls", "Hooks called", &self.plugin_calls),
+            ("plugin_faults", "Hooks that failed", &self.plugin_faults),
+            ("plugin_dropped_lines", "Lines of plugins that were dropped", &self.plugin_dropped_lines),
+            ("plugin_skipped", "Failures that were skipped or dropped", &self.plugin_skipped),
+            ("verdict_cache_hits", "Verdicts from the cache", &self.verdict_hits),
+            ("verdict_cache_misses", "Verdicts that a plugin was asked for", &self.verdict_misses),
+            ("plugin_instances", "Instances made", &self.instances_made),
+        ];
+        for (name, help, family) in counters {
+            registry.register(name, help, family.clone());
+        }
+        registry.register("requests", "Exchanges by route", self.requests.clone());
+        registry.register("failures", "Exchanges that failed, by code", self.failures.clone());
+        registry.register("reloads", "Loads of the configuration", self.reloads.clone());
+        registry.register("generation", "Number of the configuration that serves", self.generation.clone());
+    }
+}
+
+impl Metrics {
+    /// The counters of a plugin.
+    pub fn plugin(&self, name: &str) -> PluginMetrics {
+        let labels = PluginLabels { plugin: name.to_owned() };
+        let get = |family: &Family<PluginLabels, Counter>| family.get_or_create(&labels).clone();
+        PluginMetrics {
+            calls: get(&self.0.plugin_calls),
+            faults: get(&self.0.plugin_faults),
+            dropped_lines: get(&self.0.plugin_dropped_lines),
+            skipped: get(&self.0.plugin_skipped),
+            verdict_hits: get(&self.0.verdict_hits),
+            verdict_misses: get(&self.0.verdict_misses),
+            instances: get(&self.0.instances_made),
+        }
+    }
+
+    /// The counter of a route's exchanges.
+    pub fn route(&self, name: &str) -> Counter {
+        self.0.requests.get_or_create(&RouteLabels { route: name.to_owned() }).clone()
+    }
+
+    /// Counts a failed exchange.
+    pub fn failed(&self, code: &str) {
+        self.0.failures.get_or_create(&FailureLabels { code: code.to_owned() }).inc();
+    }
+
+    /// Counts a load of the configuration; `generation` is what now serves.
+    pub fn reloaded(&self, ok: bool, generation: u64) {
+        let result = if ok { "ok" } else { "refused" };
+        self.0.reloads.get_or_create(&ReloadLabels { result: result.to_owned() }).inc();
+        self.0.generation.set(generation);
+    }
+
+    /// All of them as text (`application/openmetrics-text`).
+    pub fn text(&self) -> String {
+        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = String::new();
+        text::encode(&mut out, &registry).expect("writing to a string does not fail");
+        out
+    }
+}

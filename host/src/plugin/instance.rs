@@ -1,0 +1,224 @@
+//! One running copy of a plugin, and a call into it.
+//!
+//! Two ways to call: a component whose imports are all plain host functions is called directly on the worker, without
+//! a fiber; one with asynchronous imports (outbound HTTP, WASI's streams) runs on a fiber and can be suspended.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::{
+    Store, Trap, UpdateDeadline,
+    component::{ComponentNamedList, Instance as WasmInstance, InstancePre, Lift, Lower, TypedFunc},
+};
+
+use super::{
+    bindings::{
+        authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter, response_body_filter, response_filter,
+    },
+    engine::TICK,
+    hooks::Hooks,
+    shared::Shared,
+    state::{Reads, State},
+};
+use crate::{exchange::Exchange, failure::Fault};
+
+type Hook<P, R> = Option<TypedFunc<P, (R,)>>;
+
+/// The functions of an instance, for the hooks that the component exports.
+#[derive(Default)]
+pub(super) struct Functions {
+    pub(super) authorize: Hook<(), Result<authorizer::Verdict, String>>,
+    pub(super) on_request: Hook<(), Result<request_filter::RequestAction, String>>,
+    pub(super) request_body_limit: Hook<(), Option<u64>>,
+    pub(super) on_request_body: Hook<(Vec<u8>,), Result<request_body_filter::RequestBodyAction, String>>,
+    pub(super) on_request_chunk: Hook<(Vec<u8>, bool), Result<request_chunk_filter::ChunkAction, String>>,
+    pub(super) on_response: Hook<(), Result<response_filter::ResponseAction, String>>,
+    pub(super) response_body_limit: Hook<(), Option<u64>>,
+    pub(super) on_response_body: Hook<(Vec<u8>,), Result<response_body_filter::ResponseBodyAction, String>>,
+    pub(super) on_response_chunk: Hook<(Vec<u8>, bool), Result<request_chunk_filter::ChunkAction, String>>,
+    pub(super) log: Hook<(), Result<(), String>>,
+}
+
+/// One running copy of a plugin.
+pub(crate) struct Instance {
+    store: Store<State>,
+    pub(super) functions: Functions,
+    /// Whether it must be called on a fiber.
+    fiber: bool,
+    pub(super) uses: u64,
+    memory_at_start: usize,
+    /// Its share of `limits.instances`; absent for the one made while loading.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What an instance is made of.
+pub(super) struct Recipe<'a> {
+    pub(super) pre: &'a InstancePre<State>,
+    pub(super) hooks: &'a Hooks,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) config: &'a str,
+    pub(super) fiber: bool,
+}
+
+impl Instance {
+    /// Makes one and runs its `init`.
+    pub(super) async fn start(recipe: Recipe<'_>, permit: Option<OwnedSemaphorePermit>) -> Result<Self, Fault> {
+        let (mut store, instance) = instantiate(&recipe).await?;
+        let Recipe { hooks, shared, config, fiber, .. } = recipe;
+        let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
+        let functions = hooks.functions(&mut store, &instance).map_err(wrong)?;
+        let init = hooks.init(&mut store, &instance).map_err(wrong)?;
+        shared.metrics.instances.inc();
+        let mut this = Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: permit };
+        if let Some(init) = init {
+            match this.invoke(&init, (config.to_owned(),), shared.limits.init).await {
+                Ok(Ok(())) => {}
+                Ok(Err(text)) => return Err(Fault::Start(format!("`init` refused its configuration: {text}"))),
+                Err(fault) => return Err(Fault::Start(format!("`init` {fault}"))),
+            }
+        }
+        this.memory_at_start = this.memory();
+        Ok(this)
+    }
+
+    /// Makes one only to ask it for its manifest.
+    pub(super) async fn describe(recipe: Recipe<'_>) -> Result<Option<Manifest>, Fault> {
+        let (mut store, instance) = instantiate(&recipe).await?;
+        let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
+        let Some(describe) = recipe.hooks.describe(&mut store, &instance).map_err(wrong)? else { return Ok(None) };
+        let functions = Functions::default();
+        let mut this = Self { store, functions, fiber: recipe.fiber, uses: 0, memory_at_start: 0, _permit: None };
+        let manifest = this.invoke(&describe, (), recipe.shared.limits.init).await;
+        manifest.map(Some).map_err(|fault| Fault::Start(format!("`describe` {fault}")))
+    }
+
+    /// Calls a hook for an exchange. After a fault of the instance (anything but an `err` that it returned) it must
+    /// not be used again: the caller drops it.
+    pub(super) async fn call<P, R>(
+        &mut self,
+        exchange: &Arc<Exchange>,
+        function: &TypedFunc<P, (R,)>,
+        params: P,
+    ) -> Result<R, Fault>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let state = self.store.data_mut();
+        state.exchange = Some(exchange.clone());
+        if let Some(wasi) = &mut state.wasi {
+            wasi.hooks.calls_left = state.shared.limits.http_calls;
+            wasi.outside.store(false, Ordering::Relaxed);
+        }
+        let cpu = state.shared.limits.cpu;
+        let result = self.invoke(function, params, cpu).await;
+        self.store.data_mut().exchange = None;
+        result
+    }
+
+    async fn invoke<P, R>(&mut self, function: &TypedFunc<P, (R,)>, params: P, cpu: Duration) -> Result<R, Fault>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        arm(&mut self.store, self.fiber, cpu);
+        let result = if self.fiber {
+            let wall = self.store.data().shared.limits.time.max(cpu);
+            timely(wall, function.call_async(&mut self.store, params)).await
+        } else {
+            function.call(&mut self.store, params).map_err(Raw::Wasm)
+        };
+        match result {
+            Ok((value,)) => Ok(value),
+            Err(raw) => Err(fault(raw, &self.store)),
+        }
+    }
+
+    /// Lets the next call note what it reads.
+    pub(super) fn watch_reads(&mut self) {
+        self.store.data_mut().reads = Reads::On { fields: Vec::with_capacity(4), outside: false };
+    }
+
+    /// What was read since `watch_reads`.
+    pub(super) fn take_reads(&mut self) -> Reads {
+        self.store.data_mut().take_reads()
+    }
+
+    /// Bytes of its linear memories.
+    fn memory(&self) -> usize {
+        self.store.data().memory
+    }
+
+    /// Whether it has served long enough, or grown so far that it would soon fail: linear memory never shrinks.
+    pub(super) fn is_worn(&self) -> bool {
+        let limits = &self.store.data().shared.limits;
+        self.uses >= limits.uses || (self.memory() > self.memory_at_start && self.memory() > limits.memory / 4 * 3)
+    }
+}
+
+async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance), Fault> {
+    let Recipe { pre, hooks, shared, fiber, .. } = *recipe;
+    let limit = shared.limits.init;
+    let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
+    store.limiter(|state| state);
+    // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
+    store.set_hostcall_fuel((shared.limits.body as usize).saturating_add(1 << 20));
+    match fiber {
+        true => store.epoch_deadline_callback(|mut store| spend(store.data_mut())),
+        false => store.epoch_deadline_trap(),
+    }
+    arm(&mut store, fiber, limit);
+    let started = match fiber {
+        true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
+        false => pre.instantiate(&mut store).map_err(Raw::Wasm),
+    };
+    match started {
+        Ok(instance) => Ok((store, instance)),
+        Err(raw) => Err(Fault::Start(fault(raw, &store).to_string())),
+    }
+}
+
+/// Gives the next call its CPU time. One tick more than asked, since the current one is already running.
+fn arm(store: &mut Store<State>, fiber: bool, cpu: Duration) {
+    let ticks = cpu.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
+    store.data_mut().ticks_left = ticks;
+    store.set_epoch_deadline(if fiber { 1 } else { ticks });
+}
+
+/// On a fiber each tick that finds the guest running is counted, and lets others on this worker run in between.
+fn spend(state: &mut State) -> wasmtime::Result<UpdateDeadline> {
+    state.ticks_left = state.ticks_left.checked_sub(1).ok_or(Trap::Interrupt)?;
+    Ok(UpdateDeadline::Yield(1))
+}
+
+enum Raw {
+    Wasm(wasmtime::Error),
+    WallTime,
+}
+
+async fn timely<T>(limit: Duration, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Raw> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(result) => result.map_err(Raw::Wasm),
+        Err(_) => Err(Raw::WallTime),
+    }
+}
+
+fn fault(raw: Raw, store: &Store<State>) -> Fault {
+    match raw {
+        Raw::WallTime => Fault::WallTime,
+        Raw::Wasm(error) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => Fault::CpuTime,
+        Raw::Wasm(error) => {
+            let state = store.data();
+            let memory = match state.memory_refused {
+                true => format!(" (it asked for more memory than `limits.memory`, {} bytes)", state.shared.limits.memory),
+                false => String::new(),
+            };
+            Fault::Trap(format!("{error:#}{memory}"))
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! From `[plugins.NAME]` to a plugin that is ready to be called: read, compiled, its imports held against its grants,
+//! its configuration against its schema, one instance made and initialized. Nothing serves before all of it went well.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, atomic::{AtomicU32, AtomicU64}},
+};
+
+use tokio::sync::Semaphore;
+use wasmtime::{Engine, Store, component::Component};
+
+use super::{
+    Plugin,
+    bindings::lifecycle::Manifest,
+    code::{self, Binary},
+    engine::{Runtime, runtime},
+    hooks::Hooks,
+    instance::{Instance, Recipe},
+    shared::Shared,
+    state::State,
+};
+use crate::{
+    clock::Clock,
+    config::{self, Output},
+    lines::Lines,
+    metrics::Metrics,
+    verdict::VerdictCache,
+};
+
+/// A reason why a plugin cannot be loaded, with where in `[plugins.NAME]` it is.
+#[derive(Debug)]
+pub(crate) struct Unloadable {
+    /// Keys below `plugins.NAME`.
+    pub(crate) at: Vec<String>,
+    pub(crate) message: String,
+}
+
+fn unloadable(at: &[&str], message: impl Into<String>) -> Vec<Unloadable> {
+    vec![Unloadable { at: at.iter().map(|&key| key.to_owned()).collect(), message: message.into() }]
+}
+
+/// What loading needs beside the plugin's own configuration.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) code_cache: &'a Path,
+    pub(crate) workers: usize,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) clock: &'a Clock,
+    /// The plugin of that name that serves now: taken over as it is when nothing about it has changed.
+    pub(crate) serving: Option<Arc<Plugin>>,
+}
+
+impl Plugin {
+    /// Loads a plugin. Takes as long as compiling does: never called on a worker.
+    pub(crate) fn load(config: &config::Plugin, around: &Surroundings<'_>) -> Result<Arc<Self>, Vec<Unloadable>> {
+        let file = config.component.display();
+        let binary =
+            Binary::read(&config.component).map_err(|why| unloadable(&["component"], format!("{file} {why}")))?;
+        if let Some(serving) = &around.serving
+            && serving.is_same(config, &binary)
+        {
+            return Ok(serving.clone());
+        }
+        let runtime = runtime().map_err(|error| unloadable(&[], format!("the Wasm engine: {error:#}")))?;
+        let component = code::load(&runtime.engine, &binary, around.code_cache)
+            .map_err(|why| unloadable(&["component"], format!("{file} is not a valid component: {why}")))?;
+        check_imports(&runtime.engine, &component, config)?;
+        let plugin = assemble(runtime, &component, &binary, config, around)?;
+        plugin.try_out().map_err(|mut problems| {
+            problems.iter_mut().filter(|p| p.at == ["component"]).for_each(|p| p.message = format!("{file} {}", p.message));
+            problems
+        })?;
+        Ok(Arc::new(plugin))
+    }
+
+    fn is_same(&self, config: &config::Plugin, binary: &Binary) -> bool {
+        let old = &self.config;
+        self.digest == binary.digest
+            && old.config == config.config
+            && old.grants == config.grants
+            && old.limits == config.limits
+            && old.isolation == config.isolation
+            && old.cache == config.cache
+            && old.on_failure == config.on_failure
+    }
+}
+
+/// Every import is either the base that all plugins get, or needs a grant.
+fn check_imports(engine: &Engine, component: &Component, config: &config::Plugin) -> Result<(), Vec<Unloadable>> {
+    let mut problems = Vec::new();
+    for (name, _) in component.component_type().imports(engine) {
+        let grants = &config.grants;
+        let missing = match name.split('@').next().unwrap_or(name) {
+            "wasi:http/outgoing-handler" => grants.http.is_empty().then_some("http = [\"https://...\"]"),
+            "wasi:keyvalue/store" | "wasi:keyvalue/atomics" => (!grants.keyvalue).then_some("keyvalue = true"),
+            "gatehouse:plugin/output" => grants.output.is_none().then_some("output = \"stdout\""),
+            _ => None,
+        };
+        if let Some(grant) = missing {
+            let message = format!("the plugin imports `{name}`, which is not granted: add `{grant}` to its `grants`");
+            problems.extend(unloadable(&["grants"], message));
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
+    }
+}
+
+fn assemble(
+    runtime: &Runtime,
+    component: &Component,
+    binary: &Binary,
+    config: &config::Plugin,
+    around: &Surroundings<'_>,
+) -> Result<Plugin, Vec<Unloadable>> {
+    let pre = runtime.linker.instantiate_pre(component).map_err(|error| {
+        unloadable(&["component"], format!("{} asks for what the gateway does not have: {error:#}", config.component.display()))
+    })?;
+    let types = component.component_type();
+    let wasi = types.imports(&runtime.engine).any(|(name, _)| name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/"));
+    let hooks = Hooks::of(component, wasi);
+    if !hooks.any() {
+        let exports: Vec<String> = types.exports(&runtime.engine).map(|(name, _)| format!("`{name}`")).collect();
+        let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        let message = format!(
+            "{} exports no hook of gatehouse:plugin@0.1.0 (authorizer, request-filter, response-filter, logger, ...), but {found}",
+            config.component.display()
+        );
+        return Err(unloadable(&["component"], message));
+    }
+    if hooks.has_both_body_modes() {
+        return Err(unloadable(&["component"], "exports a body filter and a chunk filter for one direction: one of them is possible"));
+    }
+    let output = open_output(config)?;
+    let shared = Shared::new(
+        config.name.clone(),
+        config.limits.clone(),
+        config.grants.clone(),
+        around.metrics.plugin(&config.name),
+        output,
+    );
+    let cache = hooks.is_authorizer().then(|| VerdictCache::new(&config.cache, around.clock.clone())).flatten();
+    Ok(Plugin {
+        digest: binary.digest,
+        fiber: needs_fiber(&pre, &shared, wasi),
+        pre,
+        hooks,
+        config_json: config.config.to_string(),
+        permits: Arc::new(Semaphore::new(config.limits.instances)),
+        pools: (0..around.workers).map(|_| Mutex::default()).collect(),
+        cache,
+        crashes: AtomicU32::new(0),
+        rest_until: AtomicU64::new(0),
+        shared,
+        config: config.clone(),
+    })
+}
+
+fn open_output(config: &config::Plugin) -> Result<Option<Lines>, Vec<Unloadable>> {
+    Ok(match &config.grants.output {
+        None => None,
+        Some(Output::Stdout) => Some(Lines::stdout()),
+        Some(Output::Stderr) => Some(Lines::stderr()),
+        Some(Output::File(path)) => Some(Lines::file(path).map_err(|error| {
+            unloadable(&["grants", "output"], format!("{} cannot be opened: {error}", path.display()))
+        })?),
+    })
+}
+
+/// wasmtime refuses a plain call into a component with an asynchronous import, and has no question for it but the try.
+fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Shared>, wasi: bool) -> bool {
+    let mut store = Store::new(pre.engine(), State::new(shared.clone(), wasi));
+    store.limiter(|state| state);
+    store.epoch_deadline_trap();
+    store.set_epoch_deadline(shared.limits.init.as_millis() as u64 + 1);
+    pre.instantiate(&mut store).is_err()
+}
+
+impl Plugin {
+    /// Makes one instance as a request would, so that what cannot work is known before anything serves.
+    fn try_out(&self) -> Result<(), Vec<Unloadable>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| unloadable(&[], format!("no runtime to try the plugin in: {error}")))?;
+        runtime.block_on(async {
+            let manifest = Instance::describe(self.recipe())
+                .await
+                .map_err(|fault| unloadable(&["component"], fault.to_string()))?;
+            match manifest {
+                Some(manifest) => check_schema(&manifest, &self.config.config)?,
+                None if !self.hooks.has_lifecycle() && !is_empty(&self.config.config) => {
+                    return Err(unloadable(&["config"], "this plugin takes no configuration: it exports no `lifecycle`"));
+                }
+                None => {}
+            }
+            let instance = Instance::start(self.recipe(), None).await;
+            instance.map(drop).map_err(|fault| unloadable(&["config"], fault.to_string()))
+        })
+    }
+
+    pub(super) fn recipe(&self) -> Recipe<'_> {
+        Recipe {
+            pre: &self.pre,
+            hooks: &self.hooks,
+            shared: &self.shared,
+            config: &self.config_json,
+            fiber: self.fiber,
+        }
+    }
+}
+
+fn is_empty(config: &serde_json::Value) -> bool {
+    config.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
+/// Holds the configuration against the schema that the plugin brings.
+fn check_schema(manifest: &Manifest, config: &serde_json::Value) -> Result<(), Vec<Unloadable>> {
+    let Some(text) = &manifest.config_schema else { return Ok(()) };
+    let broken = |why: String| unloadable(&["component"], format!("brings a configuration schema that is not usable: {why}"));
+    let schema: serde_json::Value = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
+    let validator = jsonschema::validator_for(&schema).map_err(|error| broken(error.to_string()))?;
+    let problems: Vec<Unloadable> = validator
+        .iter_errors(config)
+        .map(|error| {
+            let pointer = error.instance_path().to_string();
+            let keys = pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"));
+            Unloadable { at: std::iter::once("config".to_owned()).chain(keys).collect(), message: error.to_string() }
+        })
+        .collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
+    }
+}

@@ -1,0 +1,176 @@
+//! The WASI base that every plugin may import: clocks, randomness, standard output to the log; an empty environment,
+//! no files, no sockets. Outbound HTTP is in `http.rs`.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use rand::Rng as _;
+use tokio::io::AsyncWrite;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{
+    WasiCtx, WasiCtxView, WasiView,
+    cli::{IsTerminal, StdoutStream},
+    clocks::HostWallClock,
+    p2::{OutputStream, Pollable, StreamResult},
+};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::{bindings::gatehouse::plugin::log::Level, http::Hooks, shared::Shared, state::State};
+
+/// WASI's side of an instance.
+pub(super) struct Wasi {
+    ctx: WasiCtx,
+    table: ResourceTable,
+    http: WasiHttpCtx,
+    pub(super) hooks: Hooks,
+    /// Whether clock, randomness or network was used since it was last asked.
+    pub(super) outside: Arc<AtomicBool>,
+}
+
+impl Wasi {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let outside = Arc::new(AtomicBool::new(false));
+        let ctx = WasiCtx::builder()
+            .wall_clock(Clock(outside.clone()))
+            .secure_random(Random(outside.clone()))
+            .max_random_size(64 << 10)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .stdout(Stdio(shared.clone(), Level::Info))
+            .stderr(Stdio(shared.clone(), Level::Warn))
+            .build();
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(64 << 10);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(1024);
+        Self { ctx, table, http, hooks: Hooks::new(shared.clone(), outside.clone()), outside }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = self.wasi.as_mut().expect("a component that imports WASI gets it");
+        WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let wasi = self.wasi.as_mut().expect("a component that imports WASI gets it");
+        WasiHttpCtxView { hooks: &mut wasi.hooks, table: &mut wasi.table, ctx: &mut wasi.http }
+    }
+}
+
+/// The wall clock, which notes that it was read.
+struct Clock(Arc<AtomicBool>);
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_micros(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.store(true, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Duration::from_micros(now.as_micros() as u64)
+    }
+}
+
+/// The system's randomness, which notes that it was read.
+struct Random(Arc<AtomicBool>);
+
+impl rand::TryRng for Random {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(rand::rng().next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(rand::rng().next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.store(true, Ordering::Relaxed);
+        rand::rng().fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+/// Standard output and error: each line becomes a line of the log.
+struct Stdio(Arc<Shared>, Level);
+
+impl IsTerminal for Stdio {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Stdio {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(LogStream { shared: self.0.clone(), level: self.1, line: Vec::new() })
+    }
+}
+
+struct LogStream {
+    shared: Arc<Shared>,
+    level: Level,
+    line: Vec<u8>,
+}
+
+impl LogStream {
+    fn end_line(&mut self) {
+        if !self.line.is_empty() {
+            self.shared.log(self.level, &String::from_utf8_lossy(&self.line), None);
+            self.line.clear();
+        }
+    }
+}
+
+impl OutputStream for LogStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        for &byte in &bytes {
+            match byte {
+                b'\n' => self.end_line(),
+                byte => self.line.push(byte),
+            }
+            if self.line.len() >= 8 << 10 {
+                self.end_line();
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LogStream {
+    async fn ready(&mut self) {}
+}
+
+impl Drop for LogStream {
+    fn drop(&mut self) {
+        self.end_line();
+    }
+}

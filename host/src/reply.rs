@@ -1,0 +1,81 @@
+//! The one place that turns a failure into an answer, and the only one that picks a status for it.
+//!
+//! The body is JSON: `{"code": "...", "message": "...", "request_id": "..."}`. Codes are stable; messages are for
+//! people; neither carries text from a plugin or an upstream. The log has the whole story under the request id.
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+
+use crate::{
+    exchange::RequestId,
+    failure::{Failure, Fault},
+    plugin::PluginReply,
+};
+
+/// The answer for a failure.
+pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
+    let body = serde_json::json!({
+        "code": failure.code(),
+        "message": failure.public(),
+        "request_id": id.as_str(),
+    });
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status(failure);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match failure {
+        Failure::MethodNotAllowed { allow } => {
+            headers.extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));
+        }
+        // RFC 9110 section 11.6.1: a 401 names a scheme.
+        Failure::IdentityMissing { source, .. } if source != "header:authorization" => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("ApiKey"));
+        }
+        Failure::IdentityMissing { .. } | Failure::Unauthorized => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        failure if failure.retryable() => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The answer that a plugin made.
+pub(crate) fn of_plugin(reply: PluginReply) -> Response<Bytes> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response
+}
+
+/// The status of a failure; for one that has no answer, what the access log shows.
+pub(crate) fn status(failure: &Failure) -> StatusCode {
+    match failure {
+        Failure::BadRequest(_) | Failure::BodyBroken => StatusCode::BAD_REQUEST,
+        Failure::IdentityMissing { .. } | Failure::Unauthorized => StatusCode::UNAUTHORIZED,
+        Failure::RouteNotFound => StatusCode::NOT_FOUND,
+        Failure::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+        Failure::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        Failure::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Failure::UriTooLong => StatusCode::URI_TOO_LONG,
+        Failure::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Failure::MethodNotSupported => StatusCode::NOT_IMPLEMENTED,
+        Failure::UpstreamUnreachable(_) | Failure::UpstreamBroken(_) | Failure::UpstreamBodyTooLarge => {
+            StatusCode::BAD_GATEWAY
+        }
+        Failure::UpstreamConnectTimeout | Failure::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        // As nginx logs it; nobody receives it.
+        Failure::ClientLeft => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+        Failure::Plugin { fault, .. } => match fault {
+            Fault::Error(_) | Fault::Trap(_) | Fault::Invalid(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Fault::CpuTime | Fault::WallTime => StatusCode::GATEWAY_TIMEOUT,
+            Fault::Busy | Fault::Start(_) | Fault::Resting => StatusCode::SERVICE_UNAVAILABLE,
+        },
+    }
+}

@@ -1,0 +1,136 @@
+//! One loaded configuration with its loaded plugins: immutable, numbered, served from as a whole. A request keeps the
+//! snapshot it began with; when the last request is done, the snapshot is gone, and with it every plugin that no later
+//! one has taken over.
+
+use std::{sync::Arc, time::Instant};
+
+use http::HeaderName;
+use prometheus_client::metrics::counter::Counter;
+
+use crate::{
+    clock::Clock,
+    config::{Combine, Config, Problem, Problems},
+    metrics::Metrics,
+    plugin::{Plugin, Surroundings, Unloadable},
+    route::Router,
+};
+
+/// A loaded configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts the loads of this process, from 1.
+    pub generation: u64,
+    /// What it was loaded from.
+    pub config: Config,
+    pub(crate) router: Router,
+    pub(crate) plugins: Vec<Arc<Plugin>>,
+    /// Parallel to `config.routes`.
+    pub(crate) chains: Vec<Chain>,
+    /// Parallel to `config.upstreams`: the number under which workers keep its connections.
+    pub(crate) endpoints: Vec<usize>,
+    /// Every endpoint that this process has known; a number is never given twice.
+    known_endpoints: Arc<Vec<(String, u16)>>,
+}
+
+/// The plugins of a route by what they do, and the route's constants. Plugins are indices into `Snapshot::plugins`.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) authorizers: Vec<usize>,
+    pub(crate) combine: Combine,
+    pub(crate) request_filters: Vec<usize>,
+    /// Already in reverse order.
+    pub(crate) response_filters: Vec<usize>,
+    pub(crate) loggers: Vec<usize>,
+    /// Names that only the gateway sets on requests of this route.
+    pub(crate) reserved: Vec<HeaderName>,
+    pub(crate) requests: Counter,
+}
+
+impl Chain {
+    /// Whether anybody reads the request's headers after it has gone to the upstream.
+    pub(crate) fn reads_request_later(&self) -> bool {
+        !self.response_filters.is_empty() || !self.loggers.is_empty()
+    }
+}
+
+impl Snapshot {
+    /// Loads every plugin of a configuration. Reports the problems of all of them at once.
+    pub(crate) fn load(
+        config: Config,
+        serving: Option<&Snapshot>,
+        metrics: &Metrics,
+        clock: &Clock,
+    ) -> Result<Self, Problems> {
+        let started = Instant::now();
+        let mut plugins = Vec::with_capacity(config.plugins.len());
+        let mut problems = Vec::new();
+        for plugin in &config.plugins {
+            let around = Surroundings {
+                code_cache: &config.server.code_cache,
+                workers: config.server.workers,
+                metrics,
+                clock,
+                serving: serving.and_then(|snapshot| snapshot.plugin(&plugin.name)),
+            };
+            match Plugin::load(plugin, &around) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(reasons) => problems.extend(reasons.iter().map(|reason| located(&config, &plugin.name, reason))),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Problems::new(config.source, problems));
+        }
+        tracing::debug!("loaded {} plugins in {:?}", plugins.len(), started.elapsed());
+        let chains = (0..config.routes.len()).map(|route| Chain::new(&config, route, &plugins, metrics)).collect();
+        let (endpoints, known_endpoints) = number_endpoints(&config, serving);
+        let router = Router::new(&config.routes);
+        let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
+        Ok(Self { generation, config, router, plugins, chains, endpoints, known_endpoints })
+    }
+
+    fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.plugins.iter().find(|plugin| plugin.name() == name).cloned()
+    }
+}
+
+fn located(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {
+    let path: Vec<&str> = ["plugins", plugin].into_iter().chain(reason.at.iter().map(String::as_str)).collect();
+    Problem::at(config.source.locate(&path), format!("plugin `{plugin}`: {}", reason.message))
+}
+
+fn number_endpoints(config: &Config, serving: Option<&Snapshot>) -> (Vec<usize>, Arc<Vec<(String, u16)>>) {
+    let mut known = serving.map(|snapshot| Vec::clone(&snapshot.known_endpoints)).unwrap_or_default();
+    let mut number = |host: &str, port: u16| {
+        known.iter().position(|(h, p)| h == host && *p == port).unwrap_or_else(|| {
+            known.push((host.to_owned(), port));
+            known.len() - 1
+        })
+    };
+    let numbers = config.upstreams.iter().map(|upstream| number(&upstream.host, upstream.port)).collect();
+    (numbers, Arc::new(known))
+}
+
+impl Chain {
+    fn new(config: &Config, route: usize, plugins: &[Arc<Plugin>], metrics: &Metrics) -> Self {
+        let route = &config.routes[route];
+        let with = |has: fn(&crate::plugin::Hooks) -> bool| -> Vec<usize> {
+            route.plugins.iter().copied().filter(|&plugin| has(&plugins[plugin].hooks)).collect()
+        };
+        let mut response_filters = with(|hooks| hooks.filters_responses());
+        response_filters.reverse();
+        Self {
+            authorizers: with(|hooks| hooks.is_authorizer()),
+            combine: route.authorize,
+            request_filters: with(|hooks| hooks.filters_requests()),
+            response_filters,
+            loggers: with(|hooks| hooks.is_logger()),
+            reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
+            requests: metrics.route(&route.name),
+        }
+    }
+}
+
+/// Loads everything that a configuration names, as starting would, and lets go of it again.
+pub fn check(config: Config) -> Result<(), Problems> {
+    Snapshot::load(config, None, &Metrics::default(), &Clock::default()).map(drop)
+}

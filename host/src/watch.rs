@@ -1,0 +1,121 @@
+//! Hot load: the configuration and the components are watched; a change is loaded and, if good, served.
+//!
+//! A file counts as changed when its writer has closed it or it was moved into place, so half a file is never read. A
+//! file that is broken all the same is refused by the loader, and the old state serves on.
+
+use std::{
+    collections::HashSet,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode, ModifyKind},
+};
+
+use crate::server::Gateway;
+
+/// So long must it be quiet: several files are often replaced together.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// But no longer than this from the first change.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Watches for as long as the process lives.
+pub fn start(gateway: Arc<Gateway>) -> notify::Result<()> {
+    let (sender, events) = channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        if let Ok(event) = event {
+            // The receiver lives as long as the process.
+            let _ = sender.send(event);
+        }
+    })?;
+    let mut watched = Watched::default();
+    watched.update(&mut watcher, &gateway)?;
+    let run = move || {
+        while wait_for_change(&events, &watched) {
+            reload(&gateway);
+            if let Err(error) = watched.update(&mut watcher, &gateway) {
+                tracing::warn!("cannot watch for changes: {error}");
+            }
+        }
+    };
+    thread::Builder::new().name("watch".into()).spawn(run).map(drop).map_err(notify::Error::io)
+}
+
+/// Reloads and says in the log what came of it.
+pub fn reload(gateway: &Gateway) {
+    let started = Instant::now();
+    match gateway.reload() {
+        Ok(generation) => tracing::info!(generation, "loaded the configuration in {:?}", started.elapsed()),
+        Err(problems) => {
+            let generation = gateway.snapshot().generation;
+            tracing::error!(generation, "the new configuration is not loaded, generation {generation} serves on:\n{problems}");
+        }
+    }
+}
+
+/// The files of the configuration, and the folders they are in: a file that is replaced by renaming is a new file, so
+/// folders are what can be watched.
+#[derive(Default)]
+struct Watched {
+    files: HashSet<PathBuf>,
+    folders: HashSet<PathBuf>,
+}
+
+impl Watched {
+    fn update(&mut self, watcher: &mut RecommendedWatcher, gateway: &Gateway) -> notify::Result<()> {
+        self.files = gateway.files().iter().filter_map(|file| std::path::absolute(file).ok()).collect();
+        let folders: HashSet<PathBuf> = self.files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+        for gone in self.folders.difference(&folders) {
+            // It may be gone altogether.
+            let _ = watcher.unwatch(gone);
+        }
+        for new in folders.difference(&self.folders) {
+            watcher.watch(new, RecursiveMode::NonRecursive)?;
+        }
+        self.folders = folders;
+        Ok(())
+    }
+
+    fn concerns(&self, event: &Event) -> bool {
+        let settled = matches!(
+            event.kind,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+                | EventKind::Modify(ModifyKind::Name(_))
+                | EventKind::Remove(_)
+        );
+        // Kubernetes replaces a mounted folder's files by moving the link `..data`.
+        let ours = |path: &PathBuf| self.files.contains(path) || path.file_name() == Some(OsStr::new("..data"));
+        settled && event.paths.iter().any(ours)
+    }
+}
+
+/// Waits until something has changed and it is quiet again. False: nobody watches any more.
+fn wait_for_change(events: &Receiver<Event>, watched: &Watched) -> bool {
+    loop {
+        match events.recv() {
+            Ok(event) if watched.concerns(&event) => break,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    let end = Instant::now() + LONGEST;
+    let mut quiet_at = Instant::now() + QUIET;
+    loop {
+        let left = quiet_at.min(end).saturating_duration_since(Instant::now());
+        match events.recv_timeout(left) {
+            Ok(event) if watched.concerns(&event) => quiet_at = Instant::now() + QUIET,
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+}

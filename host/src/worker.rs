@@ -1,0 +1,130 @@
+//! A worker: one thread, one single-threaded runtime, its own listening sockets and upstream connections. Workers share
+//! only what [`Gateway`] holds.
+
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    net::TcpListener as StdListener,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+    task::LocalSet,
+};
+
+use crate::{connection, gateway::Peer, server::Gateway, upstream::Pools};
+
+/// How long accepting rests when the process has no descriptor left.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// What a worker's tasks share.
+pub(crate) struct Worker {
+    /// Its number, from 0.
+    pub(crate) index: usize,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) upstreams: Pools,
+    connections: Cell<usize>,
+    /// Rung when the last connection is gone.
+    empty: Notify,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted(Rc<Worker>);
+
+impl Counted {
+    fn new(worker: Rc<Worker>) -> Self {
+        worker.connections.set(worker.connections.get() + 1);
+        Self(worker)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+        if self.0.connections.get() == 0 {
+            self.0.empty.notify_waiters();
+        }
+    }
+}
+
+/// Serves until it is told to stop, then until the last connection is gone or the drain's time is over.
+pub(crate) fn run(
+    index: usize,
+    gateway: Arc<Gateway>,
+    listeners: Vec<StdListener>,
+    stopping: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let worker = Rc::new(Worker {
+        index,
+        gateway,
+        upstreams: Pools::default(),
+        connections: Cell::new(0),
+        empty: Notify::new(),
+        stopping,
+    });
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener)));
+        }
+        for task in accepting {
+            // A task that panicked has closed its socket; the other workers go on.
+            let _ = task.await;
+        }
+        drain(&worker).await;
+        Ok(())
+    })
+}
+
+async fn drain(worker: &Worker) {
+    let most = worker.gateway.snapshot().config.server.drain_timeout;
+    let emptied = async {
+        while worker.connections.get() > 0 {
+            worker.empty.notified().await;
+        }
+    };
+    if tokio::time::timeout(most, emptied).await.is_err() {
+        tracing::warn!(worker = worker.index, "{} connections are cut off after {most:?}", worker.connections.get());
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    let mut stopping = worker.stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Ok((stream, address)) => open(&worker, stream, address),
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+    // Connections that the system has already taken for us are served; only then the socket is closed.
+    while let Poll::Ready(Ok((stream, address))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+        open(&worker, stream, address);
+    }
+}
+
+fn open(worker: &Rc<Worker>, stream: TcpStream, address: std::net::SocketAddr) {
+    let counted = Counted::new(worker.clone());
+    let peer = Peer { address, scheme: "http" };
+    let worker = worker.clone();
+    tokio::task::spawn_local(async move {
+        connection::serve(worker, stream, peer).await;
+        drop(counted);
+    });
+}

@@ -1,0 +1,75 @@
+//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, bench.
+//!
+//! Every command works in the root folder of the project, prints what it is doing, and needs nothing installed by hand:
+//! what Debian has, it installs itself when it runs as root, else it says in one sentence what to install.
+
+mod apt;
+mod bench;
+mod client;
+mod demo;
+mod guests;
+mod process;
+mod requests;
+mod test;
+mod tidy;
+mod upstream;
+
+use std::{env, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+/// Builds the guests; runs the demo, the tests, the tidy checks and the bench.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds all plugins and test guests to components in target/guests
+    Guests(guests::Options),
+    /// Runs an example with a small upstream and prints the requests to try
+    Demo(demo::Options),
+    /// Builds what the tests need and runs all of them
+    Test(test::Options),
+    /// Checks the rules of the code that the compiler does not know
+    Tidy(tidy::Options),
+    /// Measures what the gateway costs per request, beside a bare proxy
+    Bench(bench::Options),
+    /// Serves the example upstream alone
+    #[command(hide = true)]
+    Upstream { address: SocketAddr },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    env::set_current_dir(root()?).context("entering the project's folder")?;
+    match cli.command {
+        Command::Guests(options) => guests::run(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Tidy(options) => tidy::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Upstream { address } => upstream::serve(address),
+    }
+}
+
+/// The project's folder. Cargo tells where this package lies; without cargo it is the folder one is in.
+fn root() -> Result<PathBuf> {
+    match env::var_os("CARGO_MANIFEST_DIR") {
+        Some(package) => Ok(PathBuf::from(package).join("..").canonicalize()?),
+        None => Ok(env::current_dir()?),
+    }
+}

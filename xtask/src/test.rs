@@ -1,0 +1,88 @@
+//! `cargo xtask test`: everything that must hold, from the compiler's view to an example's answers.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    demo,
+    guests::{self, Way},
+    process::{self, Running},
+    tidy,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Runs only the tests whose name contains this, and neither the tidy checks nor the examples
+    filter: Option<String>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let start = Instant::now();
+    step("guests", || guests::build(Way::Auto))?;
+    step("tests", || tests(options.filter.as_deref()))?;
+    if options.filter.is_none() {
+        step("tidy", || tidy::check(tidy::Options::default()))?;
+        for name in demo::names()? {
+            step(&format!("example {name}"), || demo::check(&name))?;
+        }
+    }
+    println!("\nall passed in {:.0} s", start.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// Runs one part and says how long it took.
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("\n=== {name}");
+    let start = Instant::now();
+    work().with_context(|| format!("{name}: failed after {:.0} s", start.elapsed().as_secs_f32()))?;
+    println!("=== {name}: passed in {:.1} s", start.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// Runs cargo's tests with their output shown. A run without a single test is a failure.
+fn tests(filter: Option<&str>) -> Result<()> {
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--release", "--workspace"]).args(filter);
+    cargo.env("GATEHOUSE_GUESTS", env::current_dir()?.join(guests::FOLDER));
+    println!("{} (the first time this takes some minutes)", process::line(&cargo));
+    let mut child = Running::start(cargo.stdout(Stdio::piped()))?;
+    let stdout = child.0.stdout.take().context("the standard output is not piped")?;
+    let mut passed = 0;
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        passed += passed_in(&line);
+        println!("{line}");
+    }
+    let status = child.0.wait()?;
+    if !status.success() {
+        bail!("cargo test failed ({status})");
+    }
+    if passed == 0 {
+        bail!("no test ran{}", filter.map(|text| format!(": no name contains `{text}`")).unwrap_or_default());
+    }
+    println!("{passed} tests passed");
+    Ok(())
+}
+
+/// The number in `test result: ok. 12 passed; 0 failed; ...`; 0 for other lines.
+fn passed_in(line: &str) -> u32 {
+    let count = line.strip_prefix("test result: ok. ").and_then(|rest| rest.split_once(" passed"));
+    count.and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_tests_are_counted() {
+        assert_eq!(passed_in("test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured"), 12);
+        assert_eq!(passed_in("test a::b ... ok"), 0);
+    }
+}
