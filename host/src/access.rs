@@ -14,7 +14,12 @@ pub(crate) fn log(worker: &Worker, exchange: &Exchange) {
         worker.gateway.metrics.failed(failure.code());
         // What the client did wrong is in its access line; what we or others did is worth a line of its own.
         if failure.party() != Party::Client {
-            tracing::warn!(request_id = exchange.id.as_str(), route = exchange.route_name(), code = failure.code(), "{failure}");
+            tracing::warn!(
+                request_id = exchange.id.as_str(),
+                route = exchange.route_name(),
+                code = failure.code(),
+                "{failure}"
+            );
         }
     }
     if exchange.snapshot.config.log.access && tracing::enabled!(target: "access", tracing::Level::INFO) {

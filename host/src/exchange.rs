@@ -63,7 +63,7 @@ pub struct Request {
     /// The header section without what belongs to the connection.
     pub headers: HeaderMap,
     /// What the route's template caught.
-    pub params: Params,
+    pub(crate) params: Params,
     /// The client's address: the peer, or what a trusted proxy says.
     pub client: IpAddr,
 }

@@ -186,7 +186,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IdentityMissing { plugin, source } => write!(f, "`{source}`, asked for by plugin `{plugin}`, is missing"),
+            Self::IdentityMissing { plugin, source } => {
+                write!(f, "`{source}`, asked for by plugin `{plugin}`, is missing")
+            }
             Self::Unauthorized => f.write_str("all authorizers abstained"),
             Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
             Self::UpstreamUnreachable(why) => write!(f, "cannot reach the upstream: {why}"),

@@ -5,7 +5,11 @@
 mod admit;
 mod forward;
 
-use std::{net::SocketAddr, rc::Rc, sync::{Arc, OnceLock}};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, OnceLock},
+};
 
 use http::{HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -47,12 +51,7 @@ pub(crate) async fn serve(
     finish(open, body)
 }
 
-async fn answer(
-    worker: &Worker,
-    exchange: &mut Arc<Exchange>,
-    peer: Peer,
-    body: Incoming,
-) -> Result<AnswerBody, Stop> {
+async fn answer(worker: &Worker, exchange: &mut Arc<Exchange>, peer: Peer, body: Incoming) -> Result<AnswerBody, Stop> {
     let broken = Arc::new(OnceLock::new());
     let (route, body) = admit::admit(chain::edit(exchange), peer, body, &broken)?;
     chain::authorize(exchange, route, worker.index).await?;
@@ -109,12 +108,7 @@ fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 /// A request's body before any plugin has seen it.
-fn client_body(
-    exchange: &Exchange,
-    limit: u64,
-    body: Incoming,
-    broken: &Arc<OnceLock<Failure>>,
-) -> RequestBody {
+fn client_body(exchange: &Exchange, limit: u64, body: Incoming, broken: &Arc<OnceLock<Failure>>) -> RequestBody {
     use http_body::Body as _;
     if body.is_end_stream() {
         return RequestBody::Empty;

@@ -10,8 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
 /// transformers, loggers) and then to its upstream.
 #[derive(Parser)]
-#[command(name = "gatehouse", version, after_help = "Try it: `gatehouse check gatehouse.toml`, then `gatehouse run gatehouse.toml`.\n\
-    Signals: SIGHUP reloads, SIGTERM and SIGINT drain and stop.")]
+#[command(
+    name = "gatehouse",
+    version,
+    after_help = "Try it: `gatehouse check gatehouse.toml`, then `gatehouse run gatehouse.toml`.\n\
+    Signals: SIGHUP reloads, SIGTERM and SIGINT drain and stop."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -17,9 +17,7 @@ mod shared;
 mod state;
 mod wasi;
 
-pub(crate) use edit::{
-    ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict,
-};
+pub(crate) use edit::{ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict};
 pub(crate) use hooks::Hooks;
 pub(crate) use load::{Surroundings, Unloadable};
 pub(crate) use state::Reads;

@@ -163,8 +163,7 @@ fn listen(config: &Config) -> Result<Listening, StartError> {
     let mut sockets: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for listener in &config.listeners {
-        let failed =
-            |error| StartError::Listen { name: listener.name.clone(), address: listener.address, error };
+        let failed = |error| StartError::Listen { name: listener.name.clone(), address: listener.address, error };
         let address = bind_all(listener, &mut sockets).map_err(failed)?;
         addresses.push((listener.name.clone(), address));
     }

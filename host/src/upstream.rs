@@ -124,13 +124,10 @@ pub(crate) async fn send(sending: Sending<'_>) -> Result<Response<UpstreamBody>,
     }
 }
 
-fn error_and_message(
-    mut error: TrySendError<Request<RequestBody>>,
-) -> (hyper::Error, Option<Request<RequestBody>>) {
+fn error_and_message(mut error: TrySendError<Request<RequestBody>>) -> (hyper::Error, Option<Request<RequestBody>>) {
     let unsent = error.take_message();
     (error.into_error(), unsent)
 }
-
 
 fn assemble(method: Method, target: Uri, headers: HeaderMap, body: RequestBody) -> Request<RequestBody> {
     let mut request = Request::new(body);
@@ -174,14 +171,14 @@ async fn answered<T>(call: impl Future<Output = T>, most: Duration, progress: &P
 }
 
 async fn connect(upstream: &config::Upstream) -> Result<SendRequest<RequestBody>, Failure> {
-    let unreachable =
-        |error: &dyn std::fmt::Display| Failure::UpstreamUnreachable(format!("{}:{}: {error}", upstream.host, upstream.port));
+    let unreachable = |error: &dyn std::fmt::Display| {
+        Failure::UpstreamUnreachable(format!("{}:{}: {error}", upstream.host, upstream.port))
+    };
     let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
     let connecting = timeout(upstream.connect_timeout, TcpStream::connect((host, upstream.port)));
     let stream = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?.map_err(|e| unreachable(&e))?;
     stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
-    let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!("upstream connection: {error}");
@@ -199,12 +196,7 @@ pub(crate) struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    fn new(
-        inner: Incoming,
-        sender: SendRequest<RequestBody>,
-        pool: Rc<Pool>,
-        upstream: &config::Upstream,
-    ) -> Self {
+    fn new(inner: Incoming, sender: SendRequest<RequestBody>, pool: Rc<Pool>, upstream: &config::Upstream) -> Self {
         let back = Some((sender, pool, upstream.max_idle));
         Self { inner, idle: Idle::new(upstream.idle_timeout), back, failed: false }
     }

@@ -57,7 +57,10 @@ pub fn reload(gateway: &Gateway) {
         Ok(generation) => tracing::info!(generation, "loaded the configuration in {:?}", started.elapsed()),
         Err(problems) => {
             let generation = gateway.snapshot().generation;
-            tracing::error!(generation, "the new configuration is not loaded, generation {generation} serves on:\n{problems}");
+            tracing::error!(
+                generation,
+                "the new configuration is not loaded, generation {generation} serves on:\n{problems}"
+            );
         }
     }
 }
@@ -73,7 +76,8 @@ struct Watched {
 impl Watched {
     fn update(&mut self, watcher: &mut RecommendedWatcher, gateway: &Gateway) -> notify::Result<()> {
         self.files = gateway.files().iter().filter_map(|file| std::path::absolute(file).ok()).collect();
-        let folders: HashSet<PathBuf> = self.files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+        let folders: HashSet<PathBuf> =
+            self.files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
         for gone in self.folders.difference(&folders) {
             // It may be gone altogether.
             let _ = watcher.unwatch(gone);

@@ -2,13 +2,7 @@
 //! only what [`Gateway`] holds.
 
 use std::{
-    cell::Cell,
-    future::poll_fn,
-    net::TcpListener as StdListener,
-    rc::Rc,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
+    cell::Cell, future::poll_fn, net::TcpListener as StdListener, rc::Rc, sync::Arc, task::Poll, time::Duration,
 };
 
 use tokio::{

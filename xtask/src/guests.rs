@@ -60,10 +60,14 @@ pub(crate) fn build(way: Way) -> Result<()> {
     println!("building {} guests with {}", guests.len(), cargo.get_program().to_string_lossy());
     process::run(&mut cargo).context("building the guests")?;
     fs::create_dir_all(FOLDER)?;
-    for guest in &guests {
-        encode(guest).with_context(|| format!("making a component of {}", guest.folder.display()))?;
+    let failed = guests.iter().filter(|guest| {
+        let encoded = encode(guest).inspect_err(|error| println!("  {:<24}failed: {error:#}", guest.name));
+        encoded.is_err()
+    });
+    match failed.count() {
+        0 => println!("guests are in {FOLDER} ({:.1} s)", start.elapsed().as_secs_f32()),
+        failed => bail!("{failed} guests can not be made components"),
     }
-    println!("guests are in {FOLDER} ({:.1} s)", start.elapsed().as_secs_f32());
     Ok(())
 }
 

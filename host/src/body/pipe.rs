@@ -155,11 +155,7 @@ impl Pipe {
     }
 
     /// What goes on after a call, if anything does. Without a next stage set, the pipe is done.
-    fn passed(
-        &mut self,
-        (session, action, piece): Called,
-        last: bool,
-    ) -> Option<Result<Frame<Bytes>, Broken>> {
+    fn passed(&mut self, (session, action, piece): Called, last: bool) -> Option<Result<Frame<Bytes>, Broken>> {
         let plugin = session.plugin().name().to_owned();
         let bytes = match action {
             Ok(ChunkAction::Unchanged) => piece,
@@ -180,13 +176,7 @@ impl Pipe {
     }
 }
 
-async fn call(
-    mut session: Session,
-    exchange: Arc<Exchange>,
-    direction: Direction,
-    piece: Bytes,
-    last: bool,
-) -> Called {
+async fn call(mut session: Session, exchange: Arc<Exchange>, direction: Direction, piece: Bytes, last: bool) -> Called {
     let chunk = piece.to_vec();
     let action = match direction {
         Direction::Request => session.on_request_chunk(&exchange, chunk, last).await,

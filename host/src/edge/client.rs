@@ -25,7 +25,12 @@ pub(crate) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
 /// `Off` it is `X-Forwarded-For` if there is one. The other is not read: proxies that know only one pass on what a
 /// client wrote into the other. An entry that is no address (`unknown`, `_hidden`, garbage) ends the reading at the
 /// last good one.
-pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network], speaks: config::Forwarded) -> IpAddr {
+pub(crate) fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[Network],
+    speaks: config::Forwarded,
+) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_trusted(peer, trusted) {
         return peer;

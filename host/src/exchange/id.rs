@@ -12,14 +12,10 @@ impl RequestId {
     /// A new one. The generator is seeded per thread by the system; ids are unique, not secret.
     pub fn random() -> Self {
         thread_local!(static STATE: Cell<[u64; 2]> = Cell::new(seed()));
-        let [mut a, b] = STATE.get();
-        // xorshift128+ (Vigna 2014): a few cycles, full period over 128 bits of state.
-        let out_low = a.wrapping_add(b);
-        a ^= a << 23;
-        let next = a ^ b ^ (a >> 18) ^ (b >> 5);
-        let out_high = next.wrapping_add(b);
-        STATE.set([b, next]);
-        Self(hex(out_high, out_low))
+        let mut state = STATE.get();
+        let id = Self(hex(step(&mut state), step(&mut state)));
+        STATE.set(state);
+        id
     }
 
     /// The digits.
@@ -31,6 +27,15 @@ impl RequestId {
     pub fn header(&self) -> HeaderValue {
         HeaderValue::from_bytes(&self.0).expect("hexadecimal digits make a header value")
     }
+}
+
+/// xorshift128+ (Vigna 2014): a few cycles, full period over 128 bits of state.
+fn step([a, b]: &mut [u64; 2]) -> u64 {
+    let out = a.wrapping_add(*b);
+    let mixed = *a ^ (*a << 23);
+    *a = *b;
+    *b = mixed ^ *b ^ (mixed >> 18) ^ (*b >> 5);
+    out
 }
 
 fn seed() -> [u64; 2] {

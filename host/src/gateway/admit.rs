@@ -92,7 +92,9 @@ pub(super) fn admit(
     request.authority = authority.into_string();
     let (route, params) = match found {
         Found::Match { route, params } => (route, params),
-        Found::MethodNotAllowed { allow } => return Err(Failure::MethodNotAllowed { allow: isomorphic_decode(allow.as_bytes()) }),
+        Found::MethodNotAllowed { allow } => {
+            return Err(Failure::MethodNotAllowed { allow: isomorphic_decode(allow.as_bytes()) });
+        }
         Found::NotFound => return Err(Failure::RouteNotFound),
     };
     request.params = params;
@@ -128,7 +130,9 @@ fn speakable(method: &Method, headers: &HeaderMap) -> Result<(), Failure> {
     let chunked_only = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     match chunked_only && codings.next().is_none() {
         true => Ok(()),
-        false => Err(Failure::BadRequest("only the transfer coding `chunked` is supported (RFC 9112 section 6.1)".into())),
+        false => {
+            Err(Failure::BadRequest("only the transfer coding `chunked` is supported (RFC 9112 section 6.1)".into()))
+        }
     }
 }
 

@@ -5,7 +5,10 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, HeaderValue, Uri, header::{CONTENT_LENGTH, HOST}};
+use http::{
+    HeaderMap, HeaderValue, Uri,
+    header::{CONTENT_LENGTH, HOST},
+};
 
 use super::{Peer, X_REQUEST_ID, header_value};
 use crate::{

@@ -6,10 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::bindings::{
-    authorizer,
-    gatehouse::plugin::types,
-    request_body_filter as body, request_chunk_filter as chunk, request_filter as request,
-    response_body_filter as response_body, response_filter as response,
+    authorizer, gatehouse::plugin::types, request_body_filter as body, request_chunk_filter as chunk,
+    request_filter as request, response_body_filter as response_body, response_filter as response,
 };
 use crate::exchange::isomorphic_encode;
 
@@ -217,7 +215,9 @@ fn request_edit(edit: request::RequestEdit, body: Option<Vec<u8>>) -> Result<Req
         Err(why) => Err(format!("the path {path:?}: {why}")),
     });
     if let Some(query) = edit.query.as_deref().filter(|query| !is_query(query)) {
-        return Err(format!("the query {query:?}: it has characters that must be percent-encoded (RFC 3986 section 3.4)"));
+        return Err(format!(
+            "the query {query:?}: it has characters that must be percent-encoded (RFC 3986 section 3.4)"
+        ));
     }
     Ok(RequestEdit {
         method: method.transpose()?,

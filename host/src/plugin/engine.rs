@@ -6,7 +6,8 @@
 use std::{sync::OnceLock, time::Duration};
 
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, component::{HasSelf, Linker},
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    component::{HasSelf, Linker},
 };
 
 use super::{bindings, state::State};

@@ -2,9 +2,7 @@
 
 use wasmtime::{
     Store,
-    component::{
-        Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
-    },
+    component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc},
 };
 
 use super::{bindings::lifecycle, instance::Functions, state::State};

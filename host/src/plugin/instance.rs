@@ -16,7 +16,8 @@ use wasmtime::{
 
 use super::{
     bindings::{
-        authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter, response_body_filter, response_filter,
+        authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter,
+        response_body_filter, response_filter,
     },
     engine::TICK,
     hooks::Hooks,
@@ -215,7 +216,9 @@ fn fault(raw: Raw, store: &Store<State>) -> Fault {
         Raw::Wasm(error) => {
             let state = store.data();
             let memory = match state.memory_refused {
-                true => format!(" (it asked for more memory than `limits.memory`, {} bytes)", state.shared.limits.memory),
+                true => {
+                    format!(" (it asked for more memory than `limits.memory`, {} bytes)", state.shared.limits.memory)
+                }
                 false => String::new(),
             };
             Fault::Trap(format!("{error:#}{memory}"))

@@ -3,7 +3,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, atomic::{AtomicU32, AtomicU64}},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicU64},
+    },
 };
 
 use tokio::sync::Semaphore;
@@ -66,7 +69,10 @@ impl Plugin {
         check_imports(&runtime.engine, &component, config)?;
         let plugin = assemble(runtime, &component, &binary, config, around)?;
         plugin.try_out().map_err(|mut problems| {
-            problems.iter_mut().filter(|p| p.at == ["component"]).for_each(|p| p.message = format!("{file} {}", p.message));
+            problems
+                .iter_mut()
+                .filter(|p| p.at == ["component"])
+                .for_each(|p| p.message = format!("{file} {}", p.message));
             problems
         })?;
         Ok(Arc::new(plugin))
@@ -114,10 +120,15 @@ fn assemble(
     around: &Surroundings<'_>,
 ) -> Result<Plugin, Vec<Unloadable>> {
     let pre = runtime.linker.instantiate_pre(component).map_err(|error| {
-        unloadable(&["component"], format!("{} asks for what the gateway does not have: {error:#}", config.component.display()))
+        unloadable(
+            &["component"],
+            format!("{} asks for what the gateway does not have: {error:#}", config.component.display()),
+        )
     })?;
     let types = component.component_type();
-    let wasi = types.imports(&runtime.engine).any(|(name, _)| name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/"));
+    let wasi = types
+        .imports(&runtime.engine)
+        .any(|(name, _)| name.starts_with("wasi:") && !name.starts_with("wasi:keyvalue/"));
     let hooks = Hooks::of(component, wasi);
     if !hooks.any() {
         let exports: Vec<String> = types.exports(&runtime.engine).map(|(name, _)| format!("`{name}`")).collect();
@@ -129,7 +140,10 @@ fn assemble(
         return Err(unloadable(&["component"], message));
     }
     if hooks.has_both_body_modes() {
-        return Err(unloadable(&["component"], "exports a body filter and a chunk filter for one direction: one of them is possible"));
+        return Err(unloadable(
+            &["component"],
+            "exports a body filter and a chunk filter for one direction: one of them is possible",
+        ));
     }
     let output = open_output(config)?;
     let shared = Shared::new(
@@ -178,7 +192,16 @@ fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Share
 
 impl Plugin {
     /// Makes one instance as a request would, so that what cannot work is known before anything serves.
+    ///
+    /// On a thread of its own: whoever loads may be inside a runtime, in which another cannot be entered.
     fn try_out(&self) -> Result<(), Vec<Unloadable>> {
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(|| self.try_out_here()).join();
+            tried.unwrap_or_else(|_| Err(unloadable(&[], "the gateway failed while trying the plugin")))
+        })
+    }
+
+    fn try_out_here(&self) -> Result<(), Vec<Unloadable>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -190,7 +213,10 @@ impl Plugin {
             match manifest {
                 Some(manifest) => check_schema(&manifest, &self.config.config)?,
                 None if !self.hooks.has_lifecycle() && !is_empty(&self.config.config) => {
-                    return Err(unloadable(&["config"], "this plugin takes no configuration: it exports no `lifecycle`"));
+                    return Err(unloadable(
+                        &["config"],
+                        "this plugin takes no configuration: it exports no `lifecycle`",
+                    ));
                 }
                 None => {}
             }
@@ -217,7 +243,8 @@ fn is_empty(config: &serde_json::Value) -> bool {
 /// Holds the configuration against the schema that the plugin brings.
 fn check_schema(manifest: &Manifest, config: &serde_json::Value) -> Result<(), Vec<Unloadable>> {
     let Some(text) = &manifest.config_schema else { return Ok(()) };
-    let broken = |why: String| unloadable(&["component"], format!("brings a configuration schema that is not usable: {why}"));
+    let broken =
+        |why: String| unloadable(&["component"], format!("brings a configuration schema that is not usable: {why}"));
     let schema: serde_json::Value = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
     let validator = jsonschema::validator_for(&schema).map_err(|error| broken(error.to_string()))?;
     let problems: Vec<Unloadable> = validator

@@ -55,16 +55,7 @@ impl State {
         let wasi = wasi.then(|| Box::new(Wasi::new(&shared)));
         let mut table = ResourceTable::new();
         table.set_max_capacity(256);
-        Self {
-            shared,
-            exchange: None,
-            reads: Reads::Off,
-            ticks_left: 0,
-            memory: 0,
-            memory_refused: false,
-            wasi,
-            table,
-        }
+        Self { shared, exchange: None, reads: Reads::Off, ticks_left: 0, memory: 0, memory_refused: false, wasi, table }
     }
 
     /// Takes what was read, noting what WASI saw of the outside.

@@ -18,7 +18,7 @@ const README_LINES: usize = 150;
 /// All findings.
 pub(super) fn check(sources: &[File]) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let mut pages = vec![PathBuf::from("README.md")];
+    let mut pages = vec![PathBuf::from("README.md"), PathBuf::from("bench/README.md")];
     let parts: Vec<_> = [folders("plugins"), folders("examples")].concat();
     pages.extend(parts.iter().map(|folder| folder.join("README.md")));
     for page in pages {
@@ -27,6 +27,7 @@ pub(super) fn check(sources: &[File]) -> Result<Vec<Finding>> {
             Err(_) => findings.push(Finding { path: page, line: 0, rule: "is missing".to_owned() }),
         }
     }
+    findings.extend(smallest_plugin());
     findings.extend(examples_without_requests());
     findings.extend(guests_without_a_test(sources));
     let rule = "is no member of the workspace, so nobody builds it";
@@ -90,6 +91,18 @@ fn dead_link(page: &File, line: &str) -> Option<String> {
     let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     let mut local = targets.filter(|target| !target.is_empty() && !target.contains("://"));
     local.find(|target| !folder.join(target).exists()).map(|target| format!("there is no {target}"))
+}
+
+/// The plugin in the README must be the SDK's example, which is compiled and run as a test of its documentation.
+fn smallest_plugin() -> Option<Finding> {
+    let readme = read("README.md".into()).ok()?;
+    let sdk = read("sdk/rust/src/lib.rs".into()).ok()?;
+    let documented: Vec<_> = sdk.text.lines().map_while(|line| line.strip_prefix("//!")).collect();
+    let documented: Vec<_> = documented.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let (_, plugin) = readme.text.split_once("```rust\n")?;
+    let (plugin, _) = plugin.split_once("```")?;
+    let same = documented.join("\n").contains(plugin.trim_end());
+    (!same).then(|| readme.finding(0, "the smallest plugin is not the example of sdk/rust/src/lib.rs"))
 }
 
 fn examples_without_requests() -> Vec<Finding> {

@@ -1,0 +1,19 @@
+//! The integration tests: real sockets, a real upstream, real components. Guests are built by `cargo xtask guests`.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod authorize;
+mod bodies;
+mod cache;
+mod config;
+mod edge;
+mod faults;
+mod grants;
+mod hotload;
+mod lifecycle;
+mod limits;
+mod plugins;
+mod routing;
+mod streaming;
