@@ -2,12 +2,16 @@
 
 mod client;
 mod gateway;
+mod http2;
 mod process;
+pub(crate) mod raw;
 mod upstream;
 
 pub(crate) use client::{Call, Reply};
 pub(crate) use gateway::Gateway;
+pub(crate) use http2::Http2;
 pub(crate) use process::Process;
+pub(crate) use raw::{Raw, RawUpstream};
 pub(crate) use upstream::{Seen, Upstream};
 
 use std::path::PathBuf;

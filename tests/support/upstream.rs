@@ -75,6 +75,11 @@ impl Upstream {
         Self { address, seen, _stop: stop }
     }
 
+    /// One that others serve, and that remembers nothing.
+    pub(super) fn elsewhere(address: SocketAddr) -> Self {
+        Self { address, seen: Arc::default(), _stop: oneshot::channel().0 }
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

@@ -1,0 +1,357 @@
+//! Raw bytes: a client and an upstream that say exactly what a test tells them to. Every wait has a deadline.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    ops::Deref,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::Upstream;
+
+/// How long anything may take to come.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// One end of a connection.
+pub(crate) struct Raw {
+    stream: TcpStream,
+    /// Read, but not asked for yet.
+    ahead: Vec<u8>,
+    record: Option<Arc<Mutex<Vec<Message>>>>,
+}
+
+/// A message off the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// Start line and header section as sent, a character per byte.
+    pub(crate) head: String,
+    /// The body without its framing.
+    pub(crate) body: Vec<u8>,
+    /// Whether the body came to the end that its framing announced.
+    pub(crate) whole: bool,
+}
+
+impl Raw {
+    /// Connects as a client.
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, ahead: Vec::new(), record: None }
+    }
+
+    /// Sends bytes.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+        self
+    }
+
+    /// Sends bytes to an end that may be gone, or that may not read.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Writes until the other end has not taken a byte for some time, or is gone; tells how much it took.
+    pub(crate) fn flood(&mut self, patience: Duration, piece: &[u8]) -> (u64, io::ErrorKind) {
+        self.stream.set_write_timeout(Some(patience)).unwrap();
+        let mut sent = 0;
+        loop {
+            match self.stream.write(piece) {
+                Ok(bytes) => sent += bytes as u64,
+                Err(error) => return (sent, error.kind()),
+            }
+        }
+    }
+
+    /// Reads a message from a client; None when it has left.
+    pub(crate) fn request(&mut self) -> Option<Message> {
+        let head = self.head()?;
+        let mut message = Message { head, body: Vec::new(), whole: true };
+        if message.is_chunked() {
+            message.whole = self.chunks(&mut message.body);
+        } else if let Some(length) = message.length() {
+            message.whole = self.exactly(length, &mut message.body);
+        }
+        if let Some(record) = &self.record {
+            record.lock().unwrap().push(message.clone());
+        }
+        Some(message)
+    }
+
+    /// Reads the head of a message and leaves its body; None when the other end has left.
+    pub(crate) fn head(&mut self) -> Option<String> {
+        let end = self.find(b"\r\n\r\n")?;
+        Some(self.take(end).into_iter().map(char::from).collect())
+    }
+
+    /// Reads an answer.
+    pub(crate) fn response(&mut self) -> Message {
+        let mut message = self.response_to_head();
+        if message.status() < 200 || matches!(message.status(), 204 | 304) {
+            return message;
+        }
+        message.whole = if message.is_chunked() {
+            self.chunks(&mut message.body)
+        } else if let Some(length) = message.length() {
+            self.exactly(length, &mut message.body)
+        } else {
+            message.body = self.rest();
+            true
+        };
+        message
+    }
+
+    /// Reads an answer that has no body, whatever it says.
+    pub(crate) fn response_to_head(&mut self) -> Message {
+        let head = self.head().expect("an answer");
+        Message { head, body: Vec::new(), whole: true }
+    }
+
+    /// Reads up to a text that comes, and tells what came with it.
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        let end = self.find(text.as_bytes()).unwrap_or_else(|| panic!("the end before {text:?}: {:?}", self.ahead));
+        self.take(end).into_iter().map(char::from).collect()
+    }
+
+    /// Reads to the end, be it a clean one or a reset.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.more() {}
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Reads to the end and keeps nothing; tells how much it was.
+    pub(crate) fn drain(&mut self) -> u64 {
+        let mut drained = self.ahead.len() as u64;
+        let mut piece = vec![0; 256 << 10];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return drained,
+                Ok(bytes) => drained += bytes as u64,
+                Err(error) => panic!("{error} after {drained} bytes"),
+            }
+        }
+    }
+
+    /// Reads so many bytes and keeps nothing.
+    pub(crate) fn skip(&mut self, mut bytes: u64) {
+        let mut piece = vec![0; 256 << 10];
+        let ahead = self.ahead.len().min(usize::try_from(bytes).unwrap());
+        bytes -= self.take(ahead).len() as u64;
+        while bytes > 0 {
+            let most = piece.len().min(usize::try_from(bytes).unwrap());
+            let read = self.stream.read(&mut piece[..most]).unwrap();
+            assert!(read > 0, "the end, {bytes} bytes too early");
+            bytes -= read as u64;
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn shut(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn chunks(&mut self, body: &mut Vec<u8>) -> bool {
+        loop {
+            let Some(end) = self.find(b"\r\n") else { return false };
+            let line = String::from_utf8(self.take(end)).unwrap();
+            let size = usize::from_str_radix(line.trim_end(), 16).unwrap();
+            let mut data = Vec::new();
+            if size == 0 {
+                // Trailers, if any, end with an empty line.
+                while let Some(end) = self.find(b"\r\n") {
+                    if self.take(end) == b"\r\n" {
+                        return true;
+                    }
+                }
+                return false;
+            }
+            let whole = self.exactly(size + 2, &mut data);
+            body.extend_from_slice(&data[..data.len().min(size)]);
+            if !whole {
+                return false;
+            }
+        }
+    }
+
+    fn exactly(&mut self, length: usize, body: &mut Vec<u8>) -> bool {
+        while self.ahead.len() < length && self.more() {}
+        let there = self.take(length.min(self.ahead.len()));
+        body.extend_from_slice(&there);
+        there.len() == length
+    }
+
+    /// Where a text ends, once it has come.
+    fn find(&mut self, text: &[u8]) -> Option<usize> {
+        loop {
+            if let Some(at) = self.ahead.windows(text.len()).position(|window| window == text) {
+                return Some(at + text.len());
+            }
+            if !self.more() {
+                return None;
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        self.ahead.drain(..length).collect()
+    }
+
+    /// Waits for more; false at the end.
+    fn more(&mut self) -> bool {
+        let mut piece = [0; 16 << 10];
+        match self.stream.read(&mut piece) {
+            Ok(0) => false,
+            Ok(read) => {
+                self.ahead.extend_from_slice(&piece[..read]);
+                true
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                panic!("nothing has come for {DEADLINE:?}; so far: {:?}", String::from_utf8_lossy(&self.ahead))
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+impl Message {
+    /// The status of an answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).unwrap().trim().parse().unwrap()
+    }
+
+    /// The target of a request.
+    pub(crate) fn target(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    /// All values of a header.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let fields = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+        fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+    }
+
+    /// A header's first value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).first().copied()
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("a JSON body")
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+    }
+
+    fn length(&self) -> Option<usize> {
+        self.header("content-length")?.parse().ok()
+    }
+}
+
+/// An upstream that talks raw bytes, each connection on a thread of its own. It goes where an [`Upstream`] does.
+pub(crate) struct RawUpstream {
+    upstream: Upstream,
+    requests: Arc<Mutex<Vec<Message>>>,
+    connections: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl RawUpstream {
+    /// Talks on every connection as it is told.
+    pub(crate) fn start(talk: impl Fn(&mut Raw) + Send + Sync + 'static) -> Self {
+        Self::ending(move |mut raw| talk(&mut raw))
+    }
+
+    /// Answers every request with the same bytes, and keeps the connection.
+    pub(crate) fn saying(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |raw| while raw.request().is_some() && raw.try_send(&answer).is_ok() {})
+    }
+
+    /// Talks on every connection as it is told, and ends it itself.
+    pub(crate) fn ending(talk: impl Fn(Raw) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = Upstream::elsewhere(listener.local_addr().unwrap());
+        let this = Self { upstream, requests: Arc::default(), connections: Arc::default(), stopped: Arc::default() };
+        let (record, connections, stopped) = (this.requests.clone(), this.connections.clone(), this.stopped.clone());
+        let talk = Arc::new(talk);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                connections.fetch_add(1, Ordering::Relaxed);
+                let raw = Raw { record: Some(record.clone()), ..Raw::over(stream) };
+                let talk = talk.clone();
+                thread::spawn(move || talk(raw));
+            }
+        });
+        this
+    }
+
+    /// The requests read so far.
+    pub(crate) fn requests(&self) -> Vec<Message> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// The last of them.
+    pub(crate) fn last_request(&self) -> Message {
+        self.requests().pop().expect("a request reached the upstream")
+    }
+
+    /// How many connections were made so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Deref for RawUpstream {
+    type Target = Upstream;
+
+    fn deref(&self) -> &Upstream {
+        &self.upstream
+    }
+}
+
+impl Drop for RawUpstream {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.upstream.address());
+    }
+}
+
+/// An answer with this body.
+pub(crate) fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A GET of a path, with more header lines: each ends with CR LF.
+pub(crate) fn get(path: &str, lines: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: a.example\r\n{lines}\r\n")
+}
+
+/// Sends a request on a connection of its own and reads the answer.
+pub(crate) fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> Message {
+    Raw::connect(address).send(request).response()
+}
