@@ -2,6 +2,7 @@
 
 mod client;
 mod gateway;
+mod held;
 mod http2;
 mod process;
 pub(crate) mod raw;
@@ -9,6 +10,7 @@ mod upstream;
 
 pub(crate) use client::{Call, Reply};
 pub(crate) use gateway::Gateway;
+pub(crate) use held::Held;
 pub(crate) use http2::Http2;
 pub(crate) use process::Process;
 pub(crate) use raw::{Raw, RawUpstream};

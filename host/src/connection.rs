@@ -124,16 +124,17 @@ async fn watch<C: Connection>(
     life: &Life,
     limits: &ClientLimits,
 ) -> hyper::Result<()> {
-    let mut stopping = worker.stopping.clone();
-    let mut stop = pin!(stopping.wait_for(|stop| *stop));
+    let mut stop = pin!(worker.stopped());
     let mut timer = pin!(sleep_until(Instant::now() + limits.header_timeout));
     let mut registered = false;
     let mut finishing = false;
     poll_fn(move |cx: &mut Context<'_>| {
         // Registered once for this task's wake-up; after that a look at the flag is enough.
-        let stopped = if registered { *worker.stopping.borrow() } else { stop.as_mut().poll(cx).is_ready() };
-        registered = true;
-        if stopped && !finishing {
+        if !registered {
+            registered = true;
+            let _ = stop.as_mut().poll(cx);
+        }
+        if worker.is_stopping() && !finishing {
             finishing = true;
             connection.as_mut().finish();
         }

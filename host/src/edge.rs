@@ -39,21 +39,30 @@ pub(crate) fn count_headers(headers: &HeaderMap) -> (usize, usize) {
     (headers.len(), bytes)
 }
 
-/// Tells that the message went through this gateway (RFC 9110 section 7.6.3). `version` is the one it came in with. An
-/// empty pseudonym, or one that is no header value, adds nothing.
-pub(crate) fn add_via(headers: &mut HeaderMap, version: Version, pseudonym: &str) {
-    if pseudonym.is_empty() {
-        return;
+/// What `Via` says of this gateway (RFC 9110 section 7.6.3), made once per configuration.
+#[derive(Debug)]
+pub(crate) struct Via {
+    http10: HeaderValue,
+    http11: HeaderValue,
+    http2: HeaderValue,
+}
+
+impl Via {
+    /// None when the pseudonym is empty or no header value: then nothing is said.
+    pub(crate) fn new(pseudonym: &str) -> Option<Self> {
+        let value = |protocol: &str| HeaderValue::try_from([protocol, pseudonym].concat()).ok();
+        let via = Self { http10: value("1.0 ")?, http11: value("1.1 ")?, http2: value("2.0 ")? };
+        (!pseudonym.is_empty()).then_some(via)
     }
-    let protocol = match version {
-        Version::HTTP_09 => "0.9 ",
-        Version::HTTP_10 => "1.0 ",
-        Version::HTTP_2 => "2.0 ",
-        Version::HTTP_3 => "3.0 ",
-        _ => "1.1 ",
-    };
-    if let Ok(value) = HeaderValue::try_from([protocol, pseudonym].concat()) {
-        headers.append(VIA, value);
+
+    /// Tells that a message went through this gateway. `version` is the one it came in with.
+    pub(crate) fn add(&self, headers: &mut HeaderMap, version: Version) {
+        let value = match version {
+            Version::HTTP_09 | Version::HTTP_10 => &self.http10,
+            Version::HTTP_2 => &self.http2,
+            _ => &self.http11,
+        };
+        headers.append(VIA, value.clone());
     }
 }
 
@@ -77,10 +86,10 @@ mod tests {
     fn via_is_added_behind_those_of_earlier_hops() {
         let mut headers = HeaderMap::new();
         headers.append(VIA, HeaderValue::from_static("1.0 fred"));
-        add_via(&mut headers, Version::HTTP_11, "gatehouse");
-        add_via(&mut headers, Version::HTTP_2, "gatehouse");
-        add_via(&mut headers, Version::HTTP_2, "");
-        add_via(&mut headers, Version::HTTP_2, "a\nb");
+        let via = Via::new("gatehouse").expect("a pseudonym");
+        via.add(&mut headers, Version::HTTP_11);
+        via.add(&mut headers, Version::HTTP_2);
+        assert!(Via::new("").is_none() && Via::new("a\nb").is_none());
         let values: Vec<_> = headers.get_all(VIA).iter().collect();
         assert_eq!(values, ["1.0 fred", "1.1 gatehouse", "2.0 gatehouse"]);
     }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use gatehouse::{Server, admin, clock::Clock, config::Config, logs, server::Gateway, watch};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
 /// transformers, loggers) and then to its upstream.
@@ -73,6 +73,9 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
     let admin_address = config.admin;
     let server = Server::start(config, Clock::default())?;
     let gateway = server.gateway().clone();
+    // Before anybody is told that it serves: who is told may send a signal.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let signals = runtime.block_on(async { Signals::new() })?;
     if let Some(address) = admin_address {
         let address = admin::start(address, gateway.clone())
             .with_context(|| format!("the admin address {address} cannot be had"))?;
@@ -84,8 +87,7 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
     for (name, address) in server.addresses() {
         tracing::info!(%address, listener = name, "serving");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(signals(gateway))?;
+    runtime.block_on(signals.serve(gateway));
     tracing::info!("stopping: no new connections, exchanges under way may end");
     server.stop();
     tracing::info!("stopped");
@@ -93,19 +95,34 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reloads on SIGHUP; returns on SIGTERM or SIGINT.
-async fn signals(gateway: Arc<Gateway>) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {
-                let gateway = gateway.clone();
-                std::thread::spawn(move || watch::reload(&gateway));
+/// The signals that the gateway listens to.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they do not end the process. Needs a runtime around it.
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Reloads on SIGHUP; returns on SIGTERM or SIGINT.
+    async fn serve(mut self, gateway: Arc<Gateway>) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {
+                    let gateway = gateway.clone();
+                    std::thread::spawn(move || watch::reload(&gateway));
+                }
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
             }
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
         }
     }
 }

@@ -26,12 +26,12 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::InstancePre;
 
 use crate::{
@@ -70,6 +70,9 @@ pub(crate) struct Plugin {
     permits: Arc<Semaphore>,
     /// Idle instances, by worker. A worker takes from its own; only when no instance may be made, from another's.
     pools: Box<[Mutex<Vec<Instance>>]>,
+    /// Requests that wait for an instance; rung for one of them when an instance is back in its pool.
+    waiting: AtomicUsize,
+    returned: Notify,
     crashes: AtomicU32,
     /// Milliseconds of the process's life.
     rest_until: AtomicU64,
@@ -114,20 +117,32 @@ impl Plugin {
     }
 
     async fn another(&self, worker: usize) -> Result<Instance, Fault> {
-        let permit = match self.permits.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => match (0..self.pools.len()).find_map(|other| self.idle(worker + other)) {
-                Some(instance) => return Ok(instance),
-                None => self.wait_for_permit().await?,
-            },
-        };
-        let started = Instance::start(self.recipe(), Some(permit)).await;
-        started.inspect_err(|fault| self.crashed(fault))
+        let free = tokio::time::timeout(self.config.limits.time, self.free(worker));
+        match free.await.map_err(|_| Fault::Busy)? {
+            Free::Instance(instance) => Ok(instance),
+            Free::Room(permit) => {
+                let started = Instance::start(self.recipe(), Some(permit)).await;
+                started.inspect_err(|fault| self.crashed(fault))
+            }
+        }
     }
 
-    async fn wait_for_permit(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        let wait = tokio::time::timeout(self.config.limits.time, self.permits.clone().acquire_owned());
-        wait.await.ok().and_then(Result::ok).ok_or(Fault::Busy)
+    /// Waits for room for a new instance, or for one that is given back.
+    async fn free(&self, worker: usize) -> Free {
+        // Before the pools are looked at: whoever gives back after that sees it.
+        let _waiting = Waiting::new(&self.waiting);
+        loop {
+            if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+                return Free::Room(permit);
+            }
+            if let Some(instance) = (0..self.pools.len()).find_map(|other| self.idle(worker + other)) {
+                return Free::Instance(instance);
+            }
+            tokio::select! {
+                Ok(permit) = self.permits.clone().acquire_owned() => return Free::Room(permit),
+                () = self.returned.notified() => {}
+            }
+        }
     }
 
     fn give_back(&self, worker: usize, mut instance: Instance) {
@@ -135,9 +150,9 @@ impl Plugin {
         if self.config.isolation == Isolation::Request || instance.is_worn() {
             return;
         }
-        // Where requests wait for an instance, a free permit serves them at once; an idle instance would not wake them.
-        if self.permits.available_permits() > 0 || self.config.limits.instances == 1 || !self.fiber {
-            lock(&self.pools[worker % self.pools.len()]).push(instance);
+        lock(&self.pools[worker % self.pools.len()]).push(instance);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.returned.notify_one();
         }
     }
 
@@ -165,6 +180,28 @@ impl Plugin {
         if self.crashes.load(Ordering::Relaxed) != 0 {
             self.crashes.store(0, Ordering::Relaxed);
         }
+    }
+}
+
+/// What a request that has no instance may get.
+enum Free {
+    Instance(Instance),
+    Room(OwnedSemaphorePermit),
+}
+
+/// A request that waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Gateway {
     /// Counters.
     pub metrics: Metrics,
     clock: Clock,
-    /// One load at a time.
-    loading: Mutex<()>,
+    /// One load at a time. The components that the last configuration named, loaded or not.
+    loading: Mutex<Vec<PathBuf>>,
 }
 
 impl Gateway {
@@ -44,9 +44,10 @@ impl Gateway {
     ///
     /// Compiles: never called on a worker.
     pub fn reload(&self) -> Result<u64, Problems> {
-        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let serving = self.snapshot();
         let loaded = Config::load(&serving.config.source.name)
+            .inspect(|config| *named = config.plugins.iter().map(|plugin| plugin.component.clone()).collect())
             .and_then(|config| unchangeable(&serving.config, config))
             .and_then(|config| Snapshot::load(config, Some(&serving), &self.metrics, &self.clock));
         let generation = loaded.as_ref().map_or(serving.generation, |snapshot| snapshot.generation);
@@ -55,11 +56,13 @@ impl Gateway {
         Ok(generation)
     }
 
-    /// Every file that the configuration depends on.
+    /// Every file that what serves depends on, and what was refused: it may be mended by a file that comes later.
     pub fn files(&self) -> Vec<PathBuf> {
         let snapshot = self.snapshot();
-        let components = snapshot.config.plugins.iter().map(|plugin| plugin.component.clone());
-        std::iter::once(snapshot.config.source.name.clone()).chain(components).collect()
+        let mut files = self.loading.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        files.push(snapshot.config.source.name.clone());
+        files.extend(snapshot.config.plugins.iter().map(|plugin| plugin.component.clone()));
+        files
     }
 }
 

@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use crate::{
     clock::Clock,
     config::{Combine, Config, Problem, Problems},
+    edge::Via,
     metrics::Metrics,
     plugin::{Plugin, Surroundings, Unloadable},
     route::Router,
@@ -23,6 +24,7 @@ pub struct Snapshot {
     /// What it was loaded from.
     pub config: Config,
     pub(crate) router: Router,
+    pub(crate) via: Option<Via>,
     pub(crate) plugins: Vec<Arc<Plugin>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
@@ -84,8 +86,9 @@ impl Snapshot {
         let chains = (0..config.routes.len()).map(|route| Chain::new(&config, route, &plugins, metrics)).collect();
         let (endpoints, known_endpoints) = number_endpoints(&config, serving);
         let router = Router::new(&config.routes);
+        let via = Via::new(&config.server.via);
         let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
-        Ok(Self { generation, config, router, plugins, chains, endpoints, known_endpoints })
+        Ok(Self { generation, config, router, via, plugins, chains, endpoints, known_endpoints })
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {

@@ -82,11 +82,17 @@ impl Watched {
             // It may be gone altogether.
             let _ = watcher.unwatch(gone);
         }
-        for new in folders.difference(&self.folders) {
-            watcher.watch(new, RecursiveMode::NonRecursive)?;
-        }
-        self.folders = folders;
-        Ok(())
+        // One that cannot be watched is tried again after the next load, and keeps no other from being watched.
+        let mut result = Ok(());
+        let watched = folders.into_iter().filter(|folder| {
+            let watching = self.folders.contains(folder).then_some(Ok(()));
+            let tried = watching.unwrap_or_else(|| watcher.watch(folder, RecursiveMode::NonRecursive));
+            let good = tried.is_ok();
+            result = std::mem::replace(&mut result, Ok(())).and(tried);
+            good
+        });
+        self.folders = watched.collect();
+        result
     }
 
     fn concerns(&self, event: &Event) -> bool {

@@ -25,7 +25,24 @@ pub(crate) struct Worker {
     connections: Cell<usize>,
     /// Rung when the last connection is gone.
     empty: Notify,
-    pub(crate) stopping: watch::Receiver<bool>,
+    stopping: Cell<bool>,
+    /// Rung when it begins to stop.
+    stop: Notify,
+}
+
+impl Worker {
+    /// Whether it has been told to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Waits until it is told to stop.
+    pub(crate) async fn stopped(&self) {
+        let rung = self.stop.notified();
+        if !self.stopping.get() {
+            rung.await;
+        }
+    }
 }
 
 /// Counts a connection for as long as it lives.
@@ -61,10 +78,12 @@ pub(crate) fn run(
         upstreams: Pools::default(),
         connections: Cell::new(0),
         empty: Notify::new(),
-        stopping,
+        stopping: Cell::new(false),
+        stop: Notify::new(),
     });
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
+        tokio::task::spawn_local(stop(worker.clone(), stopping));
         let mut accepting = Vec::new();
         for listener in listeners {
             let listener = TcpListener::from_std(listener)?;
@@ -77,6 +96,14 @@ pub(crate) fn run(
         drain(&worker).await;
         Ok(())
     })
+}
+
+/// Passes the process's word on to this worker's tasks.
+async fn stop(worker: Rc<Worker>, mut stopping: watch::Receiver<bool>) {
+    // An error means that the server is gone, which is as good a reason to stop.
+    let _ = stopping.wait_for(|stop| *stop).await;
+    worker.stopping.set(true);
+    worker.stop.notify_waiters();
 }
 
 async fn drain(worker: &Worker) {
@@ -92,12 +119,11 @@ async fn drain(worker: &Worker) {
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {
-    let mut stopping = worker.stopping.clone();
     loop {
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = worker.stopped() => break,
         };
         match accepted {
             Ok((stream, address)) => open(&worker, stream, address),

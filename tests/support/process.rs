@@ -25,11 +25,16 @@ pub(crate) struct Process {
 impl Process {
     /// Starts one with JSON logs and waits until it serves.
     pub(crate) fn start(text: &str, upstream: &Upstream) -> Self {
+        Self::start_with(text, upstream, &[])
+    }
+
+    /// Starts one with further arguments.
+    pub(crate) fn start_with(text: &str, upstream: &Upstream, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gatehouse.toml");
-        let log = if text.contains("[log]") { "" } else { "\n[log]\nformat = \"json\"\n" };
-        fs::write(&file, configuration(text, Some(upstream)) + log).unwrap();
-        let mut child = Self::command(&["run"]).arg(&file).stdout(Stdio::piped()).spawn().unwrap();
+        fs::write(&file, with_log(text, upstream)).unwrap();
+        let mut command = Self::command(&["run"]);
+        let mut child = command.arg(&file).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let lines = follow(child.stdout.take().unwrap());
         let mut this = Self { child, folder, lines, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let serving = this.line(|line| line.contains("\"serving\""));
@@ -43,6 +48,17 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         command.args(arguments);
         command
+    }
+
+    /// Writes the configuration anew, in place.
+    pub(crate) fn write(&self, text: &str, upstream: &Upstream) {
+        fs::write(self.file("gatehouse.toml"), with_log(text, upstream)).unwrap();
+    }
+
+    /// Moves a new configuration into the place of the old one.
+    pub(crate) fn replace(&self, text: &str, upstream: &Upstream) {
+        fs::write(self.file("new"), with_log(text, upstream)).unwrap();
+        fs::rename(self.file("new"), self.file("gatehouse.toml")).unwrap();
     }
 
     /// The address of the listener.
@@ -102,6 +118,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn with_log(text: &str, upstream: &Upstream) -> String {
+    let log = if text.contains("[log]") { "" } else { "\n[log]\nformat = \"json\"\n" };
+    configuration(text, Some(upstream)) + log
 }
 
 fn follow(output: impl std::io::Read + Send + 'static) -> Receiver<String> {

@@ -17,7 +17,7 @@ pub(crate) fn install(packages: &[&str], purpose: &str) -> Result<()> {
             "{purpose} needs Debian packages: run `apt-get install --no-install-recommends {names}` as root, then this again"
         );
     }
-    println!("installing the Debian packages {names} for {purpose} ...");
+    println!("{purpose} needs {names}: installing from Debian ...");
     let start = Instant::now();
     process::output(apt_get().args(["-q", "update"]))?;
     process::output(apt_get().args(["-q", "install", "-y", "--no-install-recommends"]).args(packages))?;

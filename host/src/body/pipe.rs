@@ -101,12 +101,15 @@ impl Body for Pipe {
         loop {
             match std::mem::replace(&mut this.stage, Stage::Done) {
                 Stage::Done => return Poll::Ready(None),
-                Stage::Ready(session) => match this.next_piece(cx) {
+                Stage::Ready(mut session) => match this.next_piece(cx) {
                     Poll::Ready(Ok((piece, last))) => {
                         let call = call(session, this.exchange.clone(), this.direction, piece, last);
                         this.stage = Stage::Calling { call: Box::pin(call), last };
                     }
-                    Poll::Ready(Err(broken)) => return Poll::Ready(Some(Err(broken))),
+                    Poll::Ready(Err(broken)) => {
+                        session.spoil();
+                        return Poll::Ready(Some(Err(broken)));
+                    }
                     Poll::Pending => {
                         this.stage = Stage::Ready(session);
                         return Poll::Pending;
@@ -155,8 +158,11 @@ impl Pipe {
     }
 
     /// What goes on after a call, if anything does. Without a next stage set, the pipe is done.
-    fn passed(&mut self, (session, action, piece): Called, last: bool) -> Option<Result<Frame<Bytes>, Broken>> {
+    fn passed(&mut self, (mut session, action, piece): Called, last: bool) -> Option<Result<Frame<Bytes>, Broken>> {
         let plugin = session.plugin().name().to_owned();
+        if !last && !matches!(action, Ok(ChunkAction::Unchanged | ChunkAction::Replace(_))) {
+            session.spoil();
+        }
         let bytes = match action {
             Ok(ChunkAction::Unchanged) => piece,
             Ok(ChunkAction::Replace(bytes)) => bytes,

@@ -23,11 +23,16 @@ enum Said {
 /// `all`: the first that does not allow decides; at least one must allow. `any`: the first that allows decides; when
 /// none does, the answer is the first refusal. When all abstain, it is 401. One that fails refuses.
 pub(crate) async fn authorize(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> Result<(), Stop> {
-    let snapshot = exchange.snapshot.clone();
-    let chain = &snapshot.chains[route];
-    if chain.authorizers.is_empty() {
+    if exchange.snapshot.chains[route].authorizers.is_empty() {
         return Ok(());
     }
+    // Boxed, so that a request without authorizers does not carry the room for their calls.
+    Box::pin(ask_all(exchange, route, worker)).await
+}
+
+async fn ask_all(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> Result<(), Stop> {
+    let snapshot = exchange.snapshot.clone();
+    let chain = &snapshot.chains[route];
     let mut cached = true;
     let mut allowed = false;
     let mut refusal = None;
@@ -73,8 +78,9 @@ async fn ask(
     if let Some(missing) = plugin.config.cache.identity.iter().find(|identity| !is_present(identity, exchange)) {
         return Err(Failure::IdentityMissing { plugin: plugin.name().to_owned(), source: missing.to_string() });
     }
-    let decided = verdict::decide(plugin, worker, exchange).await.map_err(|fault| failed(plugin, fault))?;
-    *cached &= decided.cached;
+    let decided = verdict::decide(plugin, worker, exchange).await;
+    *cached &= decided.as_ref().is_ok_and(|decided| decided.cached);
+    let decided = decided.map_err(|fault| failed(plugin, fault))?;
     Ok(match *decided.verdict {
         Verdict::Allow(_) => Said::Allow(decided.verdict),
         Verdict::Deny(_) => Said::Deny(decided.verdict),

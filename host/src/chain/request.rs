@@ -18,6 +18,19 @@ pub(crate) async fn on_request(
     exchange: &mut Arc<Exchange>,
     route: usize,
     worker: usize,
+    body: RequestBody,
+) -> Result<RequestBody, Stop> {
+    if exchange.snapshot.chains[route].request_filters.is_empty() {
+        return Ok(body);
+    }
+    // Boxed, so that a request without filters does not carry the room for their calls.
+    Box::pin(filter_all(exchange, route, worker, body)).await
+}
+
+async fn filter_all(
+    exchange: &mut Arc<Exchange>,
+    route: usize,
+    worker: usize,
     mut body: RequestBody,
 ) -> Result<RequestBody, Stop> {
     let snapshot = exchange.snapshot.clone();

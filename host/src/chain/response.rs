@@ -20,6 +20,20 @@ pub(crate) async fn on_response(
     exchange: &mut Arc<Exchange>,
     route: usize,
     worker: usize,
+    body: AnswerBody,
+    made_by: Option<usize>,
+) -> Result<AnswerBody, Stop> {
+    if exchange.snapshot.chains[route].response_filters.is_empty() {
+        return Ok(body);
+    }
+    // Boxed, so that a request without filters does not carry the room for their calls.
+    Box::pin(filter_all(exchange, route, worker, body, made_by)).await
+}
+
+async fn filter_all(
+    exchange: &mut Arc<Exchange>,
+    route: usize,
+    worker: usize,
     mut body: AnswerBody,
     made_by: Option<usize>,
 ) -> Result<AnswerBody, Stop> {

@@ -6,7 +6,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{FORWARDED, HeaderName},
+    header::{FORWARDED, HOST, HeaderName},
 };
 
 use super::Client;
@@ -24,15 +24,19 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, client: &Client<'_>, speaks
     if matches!(speaks, config::Forwarded::XForwarded | config::Forwarded::Both) {
         append(headers, client, X_FORWARDED_FOR, client.peer.to_canonical().to_string());
         set(headers, client, X_FORWARDED_PROTO, HeaderValue::from_static(protocol(client)));
-        if let Ok(host) = HeaderValue::from_str(client.authority)
-            && !host.is_empty()
-        {
+        if let Some(host) = host(headers, client) {
             set(headers, client, X_FORWARDED_HOST, host);
         }
     }
     if matches!(speaks, config::Forwarded::Rfc7239 | config::Forwarded::Both) {
         append(headers, client, FORWARDED, element(client));
     }
+}
+
+/// The authority as a header value; mostly `Host` has it, and sharing is cheaper than a copy.
+fn host(headers: &HeaderMap, client: &Client<'_>) -> Option<HeaderValue> {
+    let there = headers.get(HOST).filter(|host| host.as_bytes() == client.authority.as_bytes()).cloned();
+    there.or_else(|| HeaderValue::from_str(client.authority).ok()).filter(|host| !host.is_empty())
 }
 
 fn protocol(client: &Client<'_>) -> &'static str {

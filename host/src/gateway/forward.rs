@@ -48,7 +48,9 @@ pub(super) async fn forward(
     });
     let (mut head, body) = sent.await?.into_parts();
     edge::strip_hop_by_hop(&mut head.headers);
-    edge::add_via(&mut head.headers, head.version, &snapshot.config.server.via);
+    if let Some(via) = &snapshot.via {
+        via.add(&mut head.headers, head.version);
+    }
     let now = chain::edit(exchange);
     now.outcome.upstream = Some(started.elapsed());
     now.response = Some(exchange::Response { status: head.status, headers: head.headers });
@@ -78,12 +80,16 @@ fn headers(exchange: &mut Arc<Exchange>, route: usize, peer: Peer, body: &Reques
         https: exchange.request.scheme == "https",
         authority: &exchange.request.authority,
     };
-    edge::add_forwarded(&mut headers, &client, server.forwarded);
-    edge::add_via(&mut headers, exchange.request.version, &server.via);
-    headers.insert(X_REQUEST_ID, exchange.id.header());
-    if let Ok(host) = HeaderValue::from_str(&exchange.request.authority) {
+    if headers.get(HOST).is_none_or(|host| host.as_bytes() != exchange.request.authority.as_bytes())
+        && let Ok(host) = HeaderValue::from_str(&exchange.request.authority)
+    {
         headers.insert(HOST, host);
     }
+    edge::add_forwarded(&mut headers, &client, server.forwarded);
+    if let Some(via) = &snapshot.via {
+        via.add(&mut headers, exchange.request.version);
+    }
+    headers.insert(X_REQUEST_ID, exchange.id.header());
     headers
 }
 

@@ -194,7 +194,8 @@ fn arm(store: &mut Store<State>, fiber: bool, cpu: Duration) {
 /// On a fiber each tick that finds the guest running is counted, and lets others on this worker run in between.
 fn spend(state: &mut State) -> wasmtime::Result<UpdateDeadline> {
     state.ticks_left = state.ticks_left.checked_sub(1).ok_or(Trap::Interrupt)?;
-    Ok(UpdateDeadline::Yield(1))
+    // tokio's way to yield: wasmtime's own would wake at once, and sockets be looked at only after 61 ticks.
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
 enum Raw {

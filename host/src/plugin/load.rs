@@ -162,6 +162,8 @@ fn assemble(
         config_json: config.config.to_string(),
         permits: Arc::new(Semaphore::new(config.limits.instances)),
         pools: (0..around.workers).map(|_| Mutex::default()).collect(),
+        waiting: AtomicUsize::new(0),
+        returned: Notify::new(),
         cache,
         crashes: AtomicU32::new(0),
         rest_until: AtomicU64::new(0),

@@ -20,7 +20,9 @@ impl Plugin for AccessLog {
     fn new(config: Config) -> Result<Self> {
         let more = [&config.request_headers, &config.response_headers, &config.attributes];
         if config.format == Format::Combined && more.iter().any(|it| !it.is_empty()) {
-            Err("the combined format has no room for request_headers, response_headers and attributes: use format = \"json\"")?;
+            Err(
+                "the combined format has no room for request_headers, response_headers and attributes: use format = \"json\"",
+            )?;
         }
         Ok(Self(config))
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gatehouse_plugin::{Request, Result};
+use gatehouse_plugin::Source;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    #[serde(rename = "in", default = "Source::usual")]
+    #[serde(rename = "in", default = "usual")]
     pub(crate) sources: Vec<Source>,
     pub(crate) keys: Vec<Key>,
     #[serde(default = "yes")]
@@ -59,69 +59,16 @@ pub(crate) const SCHEMA: &str = r#"{
   }
 }"#;
 
+fn usual() -> Vec<Source> {
+    vec![Source::Header("x-api-key".to_owned())]
+}
+
 fn yes() -> bool {
     true
 }
 
 fn realm() -> String {
     "api".to_owned()
-}
-
-/// Where a key may be: `header:NAME`, `query:NAME`, `cookie:NAME`, `authorization:SCHEME`.
-pub(crate) enum Source {
-    Header(String),
-    Query(String),
-    Cookie(String),
-    Authorization(String),
-}
-
-impl Source {
-    fn usual() -> Vec<Self> {
-        vec![Self::Header("x-api-key".to_owned())]
-    }
-
-    /// The key, if one that is not empty is there.
-    pub(crate) fn read(&self, request: &Request) -> Option<String> {
-        let key = match self {
-            Self::Header(name) => request.header(name),
-            Self::Query(name) => request.query_param(name),
-            Self::Cookie(name) => request.cookie(name),
-            Self::Authorization(scheme) => {
-                let value = request.header("authorization")?;
-                let (said, key) = value.split_once(' ')?;
-                said.eq_ignore_ascii_case(scheme).then(|| key.trim_start().to_owned())
-            }
-        };
-        key.filter(|key| !key.is_empty())
-    }
-
-    /// The header that carries the key and nothing else.
-    pub(crate) fn header(&self) -> Option<&str> {
-        match self {
-            Self::Header(name) => Some(name),
-            Self::Authorization(_) => Some("authorization"),
-            Self::Query(_) | Self::Cookie(_) => None,
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((_, "")) | None => Err(format!("`{text}` is not of the form `header:NAME`")),
-            Some(("header", name)) => Ok(Self::Header(name.to_ascii_lowercase())),
-            Some(("query", name)) => Ok(Self::Query(name.to_owned())),
-            Some(("cookie", name)) => Ok(Self::Cookie(name.to_owned())),
-            Some(("authorization", scheme)) => Ok(Self::Authorization(scheme.to_owned())),
-            Some((other, _)) => {
-                Err(format!("a key is not looked for in `{other}`, only in header, query, cookie, authorization"))
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Source {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
 }
 
 /// The SHA-256 of a key, written `sha256:` and 64 hexadecimal digits.

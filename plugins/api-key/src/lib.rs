@@ -7,10 +7,10 @@ mod config;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gatehouse_plugin::prelude::*;
+use gatehouse_plugin::{Source, prelude::*, quoted};
 use sha2::{Digest as _, Sha256};
 
-use config::{Config, Hash, Key, Source};
+use config::{Config, Hash, Key};
 
 struct ApiKey {
     sources: Vec<Source>,
@@ -37,7 +37,7 @@ impl Plugin for ApiKey {
                 Err(format!("the key {} has the hash of another", other.id))?;
             }
         }
-        let challenge = format!("ApiKey realm=\"{}\"", config.realm.replace('\\', "\\\\").replace('"', "\\\""));
+        let challenge = format!("ApiKey realm={}", quoted(&config.realm));
         Ok(Self { sources: config.sources, keys, required: config.required, forward: config.forward, challenge })
     }
 

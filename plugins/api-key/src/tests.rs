@@ -68,15 +68,12 @@ fn a_bad_configuration_is_refused_with_a_reason() {
     let refused = |config| start::<ApiKey>(config).err().map(|it| it.text().to_owned()).unwrap_or_default();
     let key = json!({ "id": "k1", "hash": SECRET });
     assert_eq!(refused(json!({ "keys": [key, key] })), "two keys have the id k1");
-    assert_eq!(
-        refused(json!({ "keys": [key, { "id": "k2", "hash": SECRET }] })),
-        "the key k1 has the hash of another"
-    );
+    assert_eq!(refused(json!({ "keys": [key, { "id": "k2", "hash": SECRET }] })), "the key k1 has the hash of another");
     assert_eq!(
         refused(json!({ "keys": [{ "id": "k1", "hash": "secret" }] })),
         "a hash is `sha256:` and 64 hexadecimal digits"
     );
-    assert!(refused(json!({ "in": ["body:key"], "keys": [] })).starts_with("a key is not looked for in `body`"));
+    assert!(refused(json!({ "in": ["body:key"], "keys": [] })).starts_with("a credential is not looked for in `body`"));
 }
 
 #[test]

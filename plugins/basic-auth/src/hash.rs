@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use self::bcrypt::Bcrypt;
 
 pub(crate) enum Hash {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Bcrypt(Bcrypt),
 }
 
@@ -19,7 +19,7 @@ impl Hash {
     /// Whether it is the hash of that password. Slow, as it should be.
     pub(crate) fn matches(&self, password: &str) -> bool {
         match self {
-            Self::Argon2(hash) => Argon2::default().verify_password(password.as_bytes(), hash).is_ok(),
+            Self::Argon2(hash) => Argon2::default().verify_password(password.as_bytes(), &**hash).is_ok(),
             Self::Bcrypt(hash) => hash.matches(password),
         }
     }
@@ -32,12 +32,13 @@ impl Hash {
             if hash.salt.is_none() || hash.hash.is_none() {
                 return Err("not an argon2 hash: the salt or the hash is missing".to_owned());
             }
-            return Ok(Self::Argon2(hash));
+            return Ok(Self::Argon2(Box::new(hash)));
         }
         if text.starts_with("$2") {
             return Ok(Self::Bcrypt(Bcrypt::parse(text).ok_or("not a bcrypt hash: it is cut or has another form")?));
         }
-        Err("a hash begins with `$argon2id$`, `$argon2i$`, `$argon2d$` or, for bcrypt, `$2b$`, `$2y$`, `$2a$`".to_owned())
+        Err("a hash begins with `$argon2id$`, `$argon2i$`, `$argon2d$` or, for bcrypt, `$2b$`, `$2y$`, `$2a$`"
+            .to_owned())
     }
 }
 

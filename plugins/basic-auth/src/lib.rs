@@ -9,7 +9,7 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use gatehouse_plugin::prelude::*;
+use gatehouse_plugin::{prelude::*, quoted};
 
 use config::{Config, User};
 
@@ -36,8 +36,7 @@ impl Plugin for BasicAuth {
         if let Some(name) = config.users.keys().find(|name| name.contains(':')) {
             Err(format!("the name of a user cannot contain a colon: {name}"))?;
         }
-        let realm = config.realm.replace('\\', "\\\\").replace('"', "\\\"");
-        let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+        let challenge = format!("Basic realm={}, charset=\"UTF-8\"", quoted(&config.realm));
         Ok(Self { users: config.users, required: config.required, forward: config.forward, challenge })
     }
 

@@ -48,7 +48,10 @@ fn wrong_passwords_and_unknown_users_get_the_same_answer() -> Result<()> {
 fn malformed_credentials_are_denied() -> Result<()> {
     let plugin: BasicAuth = start(config())?;
     for value in ["Basic !", "Basic ", "Basic YQ==", "Basic /w==", "basic YQ"] {
-        assert_eq!(reason(Exchange::get("/").header("authorization", value).authorize(&plugin)?), "malformed credentials");
+        assert_eq!(
+            reason(Exchange::get("/").header("authorization", value).authorize(&plugin)?),
+            "malformed credentials"
+        );
     }
     Ok(())
 }

@@ -61,7 +61,15 @@ pub(crate) enum NewValue {
 
 /// Those that frame a message or belong to a connection: the gateway's own.
 const FRAMING: [&str; 9] = [
-    "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "proxy-connection", "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "proxy-connection",
+    "host",
 ];
 
 impl Config {
@@ -98,7 +106,8 @@ impl RequestRules {
             NewValue::Text(template) => Some(template),
             NewValue::Value(_) => None,
         });
-        let pairs = [&self.headers, &self.query].into_iter().flat_map(|rules| rules.set.values().chain(rules.append.values()));
+        let pairs =
+            [&self.headers, &self.query].into_iter().flat_map(|rules| rules.set.values().chain(rules.append.values()));
         pairs.chain(&self.path).chain(body)
     }
 }

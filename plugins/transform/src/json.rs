@@ -54,7 +54,9 @@ impl<'de> Deserialize<'de> for Pointer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let Some(path) = text.strip_prefix('/') else {
-            return Err(D::Error::custom(format!("`{text}` is not a JSON Pointer: it begins with `/`, as in `/user/name`")));
+            return Err(D::Error::custom(format!(
+                "`{text}` is not a JSON Pointer: it begins with `/`, as in `/user/name`"
+            )));
         };
         Ok(Self(path.split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect()))
     }
@@ -129,7 +131,9 @@ impl<'a> Node<'a> {
     /// What a token names within an opened value.
     fn children(&mut self, token: &str) -> Vec<&mut Self> {
         match self {
-            Node::Object(members) => members.iter_mut().filter(|(key, _)| key == token).map(|(_, value)| value).collect(),
+            Node::Object(members) => {
+                members.iter_mut().filter(|(key, _)| key == token).map(|(_, value)| value).collect()
+            }
             Node::Array(elements) => {
                 let named = elements.iter_mut().enumerate().filter(|(at, _)| token == "*" || index(token) == Some(*at));
                 named.map(|(_, element)| element).collect()

@@ -76,7 +76,8 @@ impl Template {
     }
 
     pub(crate) fn reads_response(&self) -> bool {
-        let response = |part: &Part| matches!(part, Part::Reference(Reference::ResponseStatus | Reference::ResponseHeader(_)));
+        let response =
+            |part: &Part| matches!(part, Part::Reference(Reference::ResponseStatus | Reference::ResponseHeader(_)));
         self.0.iter().any(response)
     }
 

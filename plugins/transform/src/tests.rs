@@ -121,10 +121,8 @@ fn a_response_is_changed_and_loses_what_described_its_old_bytes() -> Result<()> 
         "status": 203, "headers": { "set": { "x-was": "${response.status} ${response.header.x-a}" } },
         "body": { "set": { "/from": "${request.path}" } },
     } }))?;
-    let exchange = Exchange::get("/p")
-        .status(200)
-        .response_header("content-type", "application/json")
-        .response_header("x-a", "b");
+    let exchange =
+        Exchange::get("/p").status(200).response_header("content-type", "application/json").response_header("x-a", "b");
     let RequestAction::Edit(asked) = exchange.on_request(&plugin)? else { panic!("unchanged") };
     assert_eq!(asked.headers[0], HeaderEdit::Remove("accept-encoding".to_owned()));
     assert_eq!(exchange.on_response(&plugin)?, ResponseEdit::new().status(203).set_header("x-was", "200 b").into());
@@ -145,7 +143,10 @@ fn what_could_never_work_is_refused_at_the_start() {
         "the header Content-Length is the gateway's: a plugin cannot change it"
     );
     assert_eq!(headers(json!({ "set": { "a": "${request.colour}" } })), "there is nothing called ${request.colour}");
-    assert_eq!(headers(json!({ "set": { "a": "${response.status}" } })), "a rule for requests cannot refer to `response`");
+    assert_eq!(
+        headers(json!({ "set": { "a": "${response.status}" } })),
+        "a rule for requests cannot refer to `response`"
+    );
     assert_eq!(headers(json!({ "set": { "a": "5$" } })), "`5$`: write `$$` for a `$`, `${...}` for a reference");
     assert!(refused(json!({ "request": { "path": "/", "add_prefix": "/v2" } })).starts_with("`path` makes"));
     assert!(refused(json!({ "request": { "strip_prefix": "/api/" } })).starts_with("the prefix /api/"));

@@ -19,9 +19,9 @@ pub mod lifecycle {
     });
 }
 
-/// One module per hook. `types:` is the module whose interfaces' types the hook uses beside those of all hooks.
+/// One module per hook. The types of all hooks are those of the imports.
 macro_rules! hook {
-    ($module:ident, $world:literal, $export:literal $(, $interface:literal: $types:path)?) => {
+    ($module:ident, $world:literal, $export:literal) => {
         pub mod $module {
             wit_bindgen::generate!({
                 path: "../../wit",
@@ -37,7 +37,6 @@ macro_rules! hook {
                     "gatehouse:plugin/outcome@0.1.0": crate::bindings::gatehouse::plugin::outcome,
                     "gatehouse:plugin/log@0.1.0": crate::bindings::gatehouse::plugin::log,
                     "gatehouse:plugin/output@0.1.0": crate::bindings::gatehouse::plugin::output,
-                    $($interface: $types,)?
                 },
             });
         }
@@ -46,24 +45,9 @@ macro_rules! hook {
 
 hook!(authorizer, "gatehouse:plugin/authorizer-plugin", "export_authorizer");
 hook!(request_filter, "gatehouse:plugin/request-filter-plugin", "export_request_filter");
-hook!(
-    request_body_filter,
-    "gatehouse:plugin/request-body-filter-plugin",
-    "export_request_body_filter",
-    "gatehouse:plugin/request-filter@0.1.0": crate::bindings::request_filter::exports::gatehouse::plugin::request_filter
-);
+hook!(request_body_filter, "gatehouse:plugin/request-body-filter-plugin", "export_request_body_filter");
 hook!(request_chunk_filter, "gatehouse:plugin/request-chunk-filter-plugin", "export_request_chunk_filter");
 hook!(response_filter, "gatehouse:plugin/response-filter-plugin", "export_response_filter");
-hook!(
-    response_body_filter,
-    "gatehouse:plugin/response-body-filter-plugin",
-    "export_response_body_filter",
-    "gatehouse:plugin/response-filter@0.1.0": crate::bindings::response_filter::exports::gatehouse::plugin::response_filter
-);
-hook!(
-    response_chunk_filter,
-    "gatehouse:plugin/response-chunk-filter-plugin",
-    "export_response_chunk_filter",
-    "gatehouse:plugin/request-chunk-filter@0.1.0": crate::bindings::request_chunk_filter::exports::gatehouse::plugin::request_chunk_filter
-);
+hook!(response_body_filter, "gatehouse:plugin/response-body-filter-plugin", "export_response_body_filter");
+hook!(response_chunk_filter, "gatehouse:plugin/response-chunk-filter-plugin", "export_response_chunk_filter");
 hook!(logger, "gatehouse:plugin/logger-plugin", "export_logger");

@@ -96,6 +96,11 @@ impl Header {
     }
 }
 
+/// Text as a quoted string of a header (RFC 9110 section 5.6.4): `format!("Basic realm={}", quoted(realm))`.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 impl Attribute {
     /// An attribute.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -112,6 +117,8 @@ impl Reply {
     answer_builders!();
 }
 
+// The type is generated: there is no place for a derive.
+#[allow(clippy::derivable_impls)]
 impl Default for RequestEdit {
     fn default() -> Self {
         Self { method: None, path: None, query: None, headers: Vec::new(), attributes: Vec::new() }
@@ -147,9 +154,14 @@ impl RequestEdit {
         RequestBodyEdit { request: self, body: Some(bytes.into()) }
     }
 
-    change_builders!(headers, "An attribute for later plugins and logs; it gets the plugin's name and a dot as prefix.");
+    change_builders!(
+        headers,
+        "An attribute for later plugins and logs; it gets the plugin's name and a dot as prefix."
+    );
 }
 
+// The type is generated: there is no place for a derive.
+#[allow(clippy::derivable_impls)]
 impl Default for ResponseEdit {
     fn default() -> Self {
         Self { status: None, headers: Vec::new(), attributes: Vec::new() }
@@ -173,7 +185,10 @@ impl ResponseEdit {
         ResponseBodyEdit { response: self, body: Some(bytes.into()) }
     }
 
-    change_builders!(headers, "An attribute for later plugins and logs; it gets the plugin's name and a dot as prefix.");
+    change_builders!(
+        headers,
+        "An attribute for later plugins and logs; it gets the plugin's name and a dot as prefix."
+    );
 }
 
 impl From<Vec<u8>> for ChunkAction {

@@ -127,14 +127,16 @@ impl<P: Exported + Authorizer> bindings::authorizer::exports::gatehouse::plugin:
     }
 }
 
-impl<P: Exported + RequestFilter> bindings::request_filter::exports::gatehouse::plugin::request_filter::Guest for Guest<P> {
+impl<P: Exported + RequestFilter> bindings::request_filter::exports::gatehouse::plugin::request_filter::Guest
+    for Guest<P>
+{
     fn on_request() -> Result<RequestAction, String> {
         Self::plugin(|it| it.on_request(&Request(())))
     }
 }
 
-impl<P: Exported + RequestBodyFilter> bindings::request_body_filter::exports::gatehouse::plugin::request_body_filter::Guest
-    for Guest<P>
+impl<P: Exported + RequestBodyFilter>
+    bindings::request_body_filter::exports::gatehouse::plugin::request_body_filter::Guest for Guest<P>
 {
     fn request_body_limit() -> Option<u64> {
         Self::plugin(|it| Ok(it.request_body_limit(&Request(())))).ok().flatten()
@@ -145,8 +147,8 @@ impl<P: Exported + RequestBodyFilter> bindings::request_body_filter::exports::ga
     }
 }
 
-impl<P: Exported + RequestChunkFilter> bindings::request_chunk_filter::exports::gatehouse::plugin::request_chunk_filter::Guest
-    for Guest<P>
+impl<P: Exported + RequestChunkFilter>
+    bindings::request_chunk_filter::exports::gatehouse::plugin::request_chunk_filter::Guest for Guest<P>
 {
     fn on_request_chunk(chunk: Vec<u8>, last: bool) -> Result<ChunkAction, String> {
         Self::plugin(|it| it.on_request_chunk(&Request(()), chunk, last))
@@ -161,8 +163,8 @@ impl<P: Exported + ResponseFilter> bindings::response_filter::exports::gatehouse
     }
 }
 
-impl<P: Exported + ResponseBodyFilter> bindings::response_body_filter::exports::gatehouse::plugin::response_body_filter::Guest
-    for Guest<P>
+impl<P: Exported + ResponseBodyFilter>
+    bindings::response_body_filter::exports::gatehouse::plugin::response_body_filter::Guest for Guest<P>
 {
     fn response_body_limit() -> Option<u64> {
         Self::plugin(|it| Ok(it.response_body_limit(&Request(()), &Response(())))).ok().flatten()

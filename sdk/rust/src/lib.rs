@@ -10,10 +10,8 @@
 //!
 //! impl Authorizer for Gate {
 //!     fn authorize(&self, request: &Request) -> Result<Verdict> {
-//!         match request.header("x-key") {
-//!             Some(key) if key == self.key => Verdict::allow("alice").into(),
-//!             _ => Verdict::deny(403).into(),
-//!         }
+//!         let key = request.header("x-key").unwrap_or_default();
+//!         if same_secret(&key, &self.key) { Verdict::allow("alice").into() } else { Verdict::deny(403).into() }
 //!     }
 //! }
 //!
@@ -46,6 +44,7 @@ pub mod random;
 mod request;
 mod response;
 mod secret;
+mod source;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod test;
 mod verdict;
@@ -53,7 +52,7 @@ mod verdict;
 pub use bindings::gatehouse::plugin::types::{Attribute, Header, HeaderEdit, Reply};
 pub use edit::{
     ChunkAction, RequestAction, RequestBodyAction, RequestBodyEdit, RequestEdit, ResponseAction, ResponseBodyAction,
-    ResponseBodyEdit, ResponseEdit,
+    ResponseBodyEdit, ResponseEdit, quoted,
 };
 pub use error::{Error, Result};
 pub use outcome::Outcome;
@@ -65,6 +64,7 @@ pub use request::Request;
 pub use response::Response;
 pub use secret::same_secret;
 pub use serde_json;
+pub use source::Source;
 pub use verdict::{Denial, Grant, Verdict};
 
 /// What nearly every plugin uses.
@@ -73,7 +73,8 @@ pub mod prelude {
         Authorizer, ChunkAction, Denial, Error, Grant, Header, HeaderEdit, Logger, NoConfig, Outcome, Plugin, Reply,
         Request, RequestAction, RequestBodyAction, RequestBodyEdit, RequestBodyFilter, RequestChunkFilter, RequestEdit,
         RequestFilter, Response, ResponseAction, ResponseBodyAction, ResponseBodyEdit, ResponseBodyFilter,
-        ResponseChunkFilter, ResponseEdit, ResponseFilter, Result, Verdict, debug, error, export, info, trace, warn,
+        ResponseChunkFilter, ResponseEdit, ResponseFilter, Result, Verdict, debug, error, export, info, same_secret,
+        trace, warn,
     };
     pub use serde::Deserialize;
     pub use serde_json::json;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    ChunkAction, Outcome, Request, RequestAction, RequestBodyAction, Response, ResponseAction, ResponseBodyAction, Result,
-    Verdict,
+    ChunkAction, Outcome, Request, RequestAction, RequestBodyAction, Response, ResponseAction, ResponseBodyAction,
+    Result, Verdict,
 };
 
 /// How a plugin starts.
@@ -90,7 +90,13 @@ pub trait ResponseBodyFilter {
 /// Sees and changes a response body piece by piece. Exported as `response_chunk_filter`.
 pub trait ResponseChunkFilter {
     /// As [`RequestChunkFilter::on_request_chunk`].
-    fn on_response_chunk(&self, request: &Request, response: &Response, chunk: Vec<u8>, last: bool) -> Result<ChunkAction>;
+    fn on_response_chunk(
+        &self,
+        request: &Request,
+        response: &Response,
+        chunk: Vec<u8>,
+        last: bool,
+    ) -> Result<ChunkAction>;
 }
 
 /// Is told of an exchange that has ended. Exported as `logger`.

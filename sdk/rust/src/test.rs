@@ -6,10 +6,8 @@
 //! # struct Gate { key: String }
 //! # impl Authorizer for Gate {
 //! #     fn authorize(&self, request: &Request) -> Result<Verdict> {
-//! #         match request.header("x-key") {
-//! #             Some(key) if key == self.key => Verdict::allow("alice").into(),
-//! #             _ => Verdict::deny(403).into(),
-//! #         }
+//! #         let key = request.header("x-key").unwrap_or_default();
+//! #         if same_secret(&key, &self.key) { Verdict::allow("alice").into() } else { Verdict::deny(403).into() }
 //! #     }
 //! # }
 //! use gatehouse_plugin::test::{Exchange, start};

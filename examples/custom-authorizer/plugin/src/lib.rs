@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gatehouse_plugin::{prelude::*, same_secret};
+use gatehouse_plugin::prelude::*;
 
 /// The plugin is its configuration.
 #[derive(Deserialize)]

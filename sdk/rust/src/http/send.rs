@@ -6,7 +6,9 @@ use crate::{
     bindings::wasi::{
         http::{
             outgoing_handler,
-            types::{ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme},
+            types::{
+                ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+            },
         },
         io::streams::StreamError,
     },

@@ -219,7 +219,12 @@ impl Exchange {
     }
 
     /// Calls the hook.
-    pub fn on_response_chunk(&self, plugin: &impl ResponseChunkFilter, chunk: &[u8], last: bool) -> Result<ChunkAction> {
+    pub fn on_response_chunk(
+        &self,
+        plugin: &impl ResponseChunkFilter,
+        chunk: &[u8],
+        last: bool,
+    ) -> Result<ChunkAction> {
         self.run(|request| plugin.on_response_chunk(request, &Response(()), chunk.to_vec(), last))
     }
 

@@ -123,7 +123,11 @@ pub mod request {
     fn query_values(name: &str, query: &Option<String>) -> Vec<String> {
         let pairs = query.iter().flat_map(|query| query.split('&'));
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs.map(|(key, value)| (decode(key), decode(value))).filter(|(key, _)| key == name).map(|(_, value)| value).collect()
+        pairs
+            .map(|(key, value)| (decode(key), decode(value)))
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value)
+            .collect()
     }
 
     fn decode(text: &str) -> String {

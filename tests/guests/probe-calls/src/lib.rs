@@ -41,10 +41,13 @@ impl Authorizer for Calls {
 impl Logger for Calls {
     fn log(&self, request: &Request, response: &Response, outcome: &Outcome) -> Result<()> {
         if self.log {
-            output::write_line(&json!({
-                "method": request.method(), "path": request.path(), "status": response.status(),
-                "duration": outcome.duration().as_micros() as u64, "failure": outcome.failure(),
-            }).to_string());
+            output::write_line(
+                &json!({
+                    "method": request.method(), "path": request.path(), "status": response.status(),
+                    "duration": outcome.duration().as_micros() as u64, "failure": outcome.failure(),
+                })
+                .to_string(),
+            );
         }
         Ok(())
     }

@@ -181,14 +181,17 @@ impl Logger for Probe {
         let it = &self.config.log;
         prepare(request, &it.read, &it.act, &it.act_header)?;
         let attributes: BTreeMap<_, _> = request.attributes().into_iter().map(|it| (it.name, it.value)).collect();
-        info!("{}", json!({
-            "id": request.id(), "route": request.route(), "method": request.method(), "path": request.path(),
-            "status": response.status(), "attributes": attributes,
-            "started": outcome.started().as_millis() as u64, "duration": outcome.duration().as_micros() as u64,
-            "upstream_duration": outcome.upstream_duration().map(|it| it.as_micros() as u64),
-            "request_bytes": outcome.request_bytes(), "response_bytes": outcome.response_bytes(),
-            "verdict": outcome.verdict(), "verdict_cached": outcome.verdict_cached(), "failure": outcome.failure(),
-        }));
+        info!(
+            "{}",
+            json!({
+                "id": request.id(), "route": request.route(), "method": request.method(), "path": request.path(),
+                "status": response.status(), "attributes": attributes,
+                "started": outcome.started().as_millis() as u64, "duration": outcome.duration().as_micros() as u64,
+                "upstream_duration": outcome.upstream_duration().map(|it| it.as_micros() as u64),
+                "request_bytes": outcome.request_bytes(), "response_bytes": outcome.response_bytes(),
+                "verdict": outcome.verdict(), "verdict_cached": outcome.verdict_cached(), "failure": outcome.failure(),
+            })
+        );
         Ok(())
     }
 }
