@@ -139,7 +139,7 @@ const LOOPING_LOGGER: &str = r#"
     (memory (export "memory") 1)
     (func (export "log") (result i32) (loop $again (br $again)) unreachable))
   (core instance $it (instantiate $code (with "host" (instance (export "block" (func $core-block))))))
-  (func $log (result (result (error string))) (canon lift (core func $it "log") (memory $it "memory")))
+  (func $log (result (result (error string))) (canon lift (core func $it "log") (memory (core memory $it "memory"))))
   (instance $logger (export "log" (func $log)))
   (export "gatehouse:plugin/logger@0.1.0" (instance $logger)))"#;
 

@@ -246,9 +246,9 @@ const CURIOUS_LOGGER: &str = r#"
   (alias export $cli "get-environment" (func $environment))
   (alias export $cli "get-arguments" (func $arguments))
   (alias export $preopens "get-directories" (func $directories))
-  (core func $environment' (canon lower (func $environment) (memory $heap "memory") (realloc (func $heap "realloc"))))
-  (core func $arguments' (canon lower (func $arguments) (memory $heap "memory") (realloc (func $heap "realloc"))))
-  (core func $directories' (canon lower (func $directories) (memory $heap "memory") (realloc (func $heap "realloc"))))
+  (core func $environment' (canon lower (func $environment) (memory (core memory $heap "memory")) (realloc (core func $heap "realloc"))))
+  (core func $arguments' (canon lower (func $arguments) (memory (core memory $heap "memory")) (realloc (core func $heap "realloc"))))
+  (core func $directories' (canon lower (func $directories) (memory (core memory $heap "memory")) (realloc (core func $heap "realloc"))))
   (core module $code
     (import "host" "memory" (memory 1))
     (import "host" "environment" (func $environment (param i32)))
@@ -265,7 +265,7 @@ const CURIOUS_LOGGER: &str = r#"
     (export "environment" (func $environment'))
     (export "arguments" (func $arguments'))
     (export "directories" (func $directories'))))))
-  (func $log (result (result (error string))) (canon lift (core func $it "log") (memory $heap "memory")))
+  (func $log (result (result (error string))) (canon lift (core func $it "log") (memory (core memory $heap "memory"))))
   (instance $logger (export "log" (func $log)))
   (export "gatehouse:plugin/logger@0.1.0" (instance $logger)))"#;
 

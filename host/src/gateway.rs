@@ -101,10 +101,9 @@ fn finish(mut open: Open, body: AnswerBody) -> Response<ResponseBody> {
     response
 }
 
-/// A header value from text that may have come from a plugin.
+/// A header value from text that may have come from a plugin: as UTF-8. None when it has control characters.
 fn header_value(text: &str) -> Option<HeaderValue> {
-    let bytes = exchange::isomorphic_encode(text)?;
-    HeaderValue::from_bytes(&bytes).ok()
+    HeaderValue::from_bytes(text.as_bytes()).ok()
 }
 
 /// A request's body before any plugin has seen it.

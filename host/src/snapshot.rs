@@ -75,7 +75,10 @@ impl Snapshot {
                 serving: serving.and_then(|snapshot| snapshot.plugin(&plugin.name)),
             };
             match Plugin::load(plugin, &around) {
-                Ok(plugin) => plugins.push(plugin),
+                Ok(loaded) => {
+                    tracing::debug!(plugin = loaded.name(), hooks = loaded.hooks.names().join(","), "loaded");
+                    plugins.push(loaded);
+                }
                 Err(reasons) => problems.extend(reasons.iter().map(|reason| located(&config, &plugin.name, reason))),
             }
         }

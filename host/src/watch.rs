@@ -83,15 +83,15 @@ impl Watched {
             let _ = watcher.unwatch(gone);
         }
         // One that cannot be watched is tried again after the next load, and keeps no other from being watched.
+        let mut failed = HashSet::new();
         let mut result = Ok(());
-        let watched = folders.into_iter().filter(|folder| {
-            let watching = self.folders.contains(folder).then_some(Ok(()));
-            let tried = watching.unwrap_or_else(|| watcher.watch(folder, RecursiveMode::NonRecursive));
-            let good = tried.is_ok();
-            result = std::mem::replace(&mut result, Ok(())).and(tried);
-            good
-        });
-        self.folders = watched.collect();
+        for new in folders.difference(&self.folders) {
+            if let Err(error) = watcher.watch(new, RecursiveMode::NonRecursive) {
+                failed.insert(new.clone());
+                result = Err(error);
+            }
+        }
+        self.folders = &folders - &failed;
         result
     }
 

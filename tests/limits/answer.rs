@@ -1,11 +1,14 @@
 //! Answers that break off, that are no HTTP, or that are too much.
 
+use std::sync::mpsc::channel;
+
+use http_body_util::BodyExt;
+
 use super::{all, upstream as with};
 use crate::support::{
-    Gateway, Http2, Raw, RawUpstream,
-    raw::{ask, get, ok},
+    Gateway, Http2, Process, Raw, RawUpstream,
+    raw::{DEADLINE, ask, get, ok},
 };
-use http_body_util::BodyExt;
 
 /// How an upstream leaves its answer in the middle.
 const BREAKS: [fn(Raw); 3] = [drop, Raw::reset, |mut raw| drop(raw.rest())];
@@ -59,7 +62,7 @@ fn a_broken_body_is_in_the_log_with_its_reason() {
         raw.request();
         raw.send(LENGTH);
     });
-    let process = crate::support::Process::start(&all(""), &upstream);
+    let process = Process::start(&all(""), &upstream);
     ask(process.address(), get("/", ""));
     let line = process.access_line("/");
     assert_eq!((line["status"].as_u64(), line["failure"].as_str()), (Some(200), Some("upstream_broken")));
@@ -144,17 +147,16 @@ fn too_many_and_too_large_headers_of_an_upstream_are_not_usable() {
 
 #[test]
 fn headers_of_an_upstream_without_an_end_are_cut_off() {
-    let (send, took) = std::sync::mpsc::channel();
+    let (send, took) = channel();
     let upstream = RawUpstream::start(move |raw| {
         raw.request();
+        raw.send("HTTP/1.1 200 OK\r\n");
         let line = format!("x: {}\r\n", "v".repeat(8186));
-        let mut lines = (0..10_000).take_while(|_| raw.try_send(&line).is_ok());
-        let _ = raw.try_send("HTTP/1.1 200 OK\r\n");
-        send.send(lines.by_ref().count()).unwrap();
+        send.send((0..10_000).take_while(|_| raw.try_send(&line).is_ok()).count()).unwrap();
     });
     let gateway = Gateway::start(&all(""), &upstream);
     assert_eq!(ask(gateway.address(), get("/", "")).status(), 502);
-    assert!(took.recv().unwrap() < 10_000);
+    assert!(took.recv_timeout(DEADLINE).unwrap() < 10_000);
 }
 
 #[test]

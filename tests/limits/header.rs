@@ -1,5 +1,7 @@
 //! The size of a header section, and the time it may take.
 
+use std::time::Duration;
+
 use super::all;
 use crate::support::{
     Gateway, Http2, Raw, Upstream,
@@ -90,7 +92,7 @@ async fn http2_has_the_same_limits() {
 fn half_a_header_section_is_answered_408_when_its_time_is_over() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&all("[limits]\nheader_timeout = \"200ms\"\nidle_timeout = \"1h\""), &upstream);
-    for start in ["G", "GET / HTTP/1.1\r\nhost: a", "GET / HTTP/1.1\r\nhost: a\r\n", "PRI * HTTP"] {
+    for start in ["G", "GET / HTTP/1.1\r\nhost: a", "GET / HTTP/1.1\r\nhost: a\r\n"] {
         let mut client = Raw::connect(gateway.address());
         client.send(start);
         let rest = client.rest();
@@ -104,10 +106,13 @@ fn a_header_section_that_trickles_in_gets_no_more_time() {
     let gateway = Gateway::start(&all("[limits]\nheader_timeout = \"300ms\""), &upstream);
     let mut client = Raw::connect(gateway.address());
     client.send("GET / HTTP/1.1\r\nhost: a\r\n");
-    let mut answer = Raw::again(&client);
-    let trickle = std::thread::spawn(move || while client.try_send("x: y\r\n").is_ok() {});
-    assert_eq!(answer.response().status(), 408);
-    trickle.join().unwrap();
+    let mut lines = 0;
+    while client.quiet(Duration::from_millis(20)) && lines < 100 {
+        lines += 1;
+        // It may be over just now.
+        let _ = client.try_send("x: y\r\n");
+    }
+    assert_eq!(client.response().status(), 408, "after {lines} lines");
 }
 
 #[test]
@@ -124,4 +129,5 @@ fn a_new_connection_that_says_nothing_is_closed_without_a_word() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&all("[limits]\nheader_timeout = \"100ms\"\nidle_timeout = \"1h\""), &upstream);
     assert_eq!(Raw::connect(gateway.address()).rest(), b"");
+    assert_eq!(Raw::connect(gateway.address()).send("PRI * HTTP").rest(), b"");
 }

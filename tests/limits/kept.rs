@@ -1,6 +1,9 @@
 //! Connections to an upstream that are kept: none of what happens to them between two requests reaches a client.
 
-use std::sync::{Mutex, mpsc::channel};
+use std::{
+    sync::{Mutex, mpsc::channel},
+    time::Duration,
+};
 
 use super::{all, upstream as with};
 use crate::support::{
@@ -11,7 +14,8 @@ use crate::support::{
 #[test]
 fn a_connection_serves_one_request_after_the_other_whatever_the_framing() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_owned();
-    let trailers = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-end: 1\r\n\r\n".to_owned();
+    let trailers =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-end: 1\r\n\r\n".to_owned();
     for answer in [ok("hello"), chunked, trailers] {
         let upstream = RawUpstream::saying(answer.clone());
         let gateway = Gateway::start(&all(""), &upstream);
@@ -147,7 +151,7 @@ fn a_connection_is_kept_no_longer_than_the_configuration_says() {
         for _ in 0..3 {
             assert_eq!(client.send(get("/", "")).response().text(), "hello");
             served.recv_timeout(DEADLINE).unwrap();
-            client.patience(std::time::Duration::from_millis(20));
+            assert!(client.quiet(Duration::from_millis(20)));
         }
         assert_eq!(upstream.connections() - before, connections, "{lines}");
     }

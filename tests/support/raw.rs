@@ -154,6 +154,16 @@ impl Raw {
         }
     }
 
+    /// Whether nothing comes for so long.
+    pub(crate) fn quiet(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).unwrap();
+        let mut piece = [0; 16 << 10];
+        let read = self.stream.read(&mut piece);
+        self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        self.ahead.extend_from_slice(&piece[..*read.as_ref().unwrap_or(&0)]);
+        read.is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
+    }
+
     /// Says that nothing more will be sent.
     pub(crate) fn shut(&mut self) {
         self.stream.shutdown(std::net::Shutdown::Write).unwrap();

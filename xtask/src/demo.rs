@@ -69,14 +69,13 @@ pub(crate) fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds programs of the workspace.
+/// Builds programs, each of the package of its name.
 ///
-/// `--workspace` although a package would do: cargo chooses the features of shared dependencies over all packages that it
-/// is asked for. With another choice than `cargo test --workspace` makes, wasmtime would be compiled twice.
+/// One package a call, as in `cargo xtask test`: cargo chooses the features of shared dependencies over all packages that
+/// it is asked for, and with another choice wasmtime would be compiled again.
 pub(crate) fn build(programs: &[&str]) -> Result<()> {
     println!("building {} (the first time this takes some minutes)", programs.join(" and "));
-    let programs = programs.iter().flat_map(|program| ["--bin", program]);
-    process::run(process::cargo().args(["build", "--release", "--workspace"]).args(programs))
+    programs.iter().try_for_each(|program| process::run(process::cargo().args(["build", "--release", "-p", program])))
 }
 
 /// The gateway's program.

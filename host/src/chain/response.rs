@@ -12,6 +12,7 @@ use crate::{
     exchange::{Exchange, Response},
     failure::Failure,
     plugin::{Plugin, PluginReply, ResponseAction, Session},
+    upstream::discard,
 };
 
 /// Runs the response filters of the route on the response in the exchange. When a request filter made it, only the
@@ -97,7 +98,9 @@ fn take_on(exchange: &mut Arc<Exchange>, plugin: &Plugin, action: ResponseAction
         ResponseAction::Unchanged => {}
         ResponseAction::Replace(PluginReply { status, headers, body: new }) => {
             edit(exchange).response = Some(Response { status, headers });
-            *body = AnswerBody::Whole(Some(new));
+            if let AnswerBody::Upstream(unread) = std::mem::replace(body, AnswerBody::Whole(Some(new))) {
+                tokio::task::spawn_local(discard(unread));
+            }
         }
         ResponseAction::Edit(changes) => {
             let exchange_now = edit(exchange);

@@ -44,11 +44,6 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// `example.com`, `example.com:8080`, `[::1]:8080`; empty when an HTTP/1.0 client named none.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// The host without its port; an IPv6 address keeps its brackets.
     pub(crate) fn host(&self) -> &str {
         &self.text[..self.host]

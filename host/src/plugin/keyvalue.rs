@@ -13,7 +13,8 @@ use super::{
 /// Counted per entry on top of its bytes: what a map needs for it, roughly.
 const ENTRY: usize = 64;
 
-/// An open bucket: its name.
+/// An open bucket: its name. Public because the generated bindings re-export it.
+#[allow(unreachable_pub)]
 pub struct Bucket(String);
 
 impl State {
@@ -30,16 +31,30 @@ impl State {
 
 impl Buckets {
     fn set(&mut self, limit: usize, bucket: &str, key: String, value: Vec<u8>) -> Result<(), store::Error> {
-        let entries = self.by_name.entry(bucket.to_owned()).or_default();
-        let old = entries.get(&key).map_or(0, |old| key.len() + old.len() + ENTRY);
-        let bytes = self.bytes - old + key.len() + value.len() + ENTRY;
+        let old = self.by_name.get(bucket).and_then(|entries| entries.get(&key));
+        let bytes = self.bytes - old.map_or(0, |old| cost(bucket, &key, old)) + cost(bucket, &key, &value);
         if bytes > limit {
             return Err(store::Error::Other(format!("the plugin's `limits.keyvalue_bytes` ({limit}) is used up")));
         }
         self.bytes = bytes;
-        entries.insert(key, value);
+        self.by_name.entry(bucket.to_owned()).or_default().insert(key, value);
         Ok(())
     }
+
+    fn delete(&mut self, bucket: &str, key: &str) {
+        let Some(entries) = self.by_name.get_mut(bucket) else { return };
+        if let Some(old) = entries.remove(key) {
+            self.bytes -= cost(bucket, key, &old);
+        }
+        // A bucket is what is in it: names alone must not fill memory.
+        if entries.is_empty() {
+            self.by_name.remove(bucket);
+        }
+    }
+}
+
+fn cost(bucket: &str, key: &str, value: &[u8]) -> usize {
+    bucket.len() + key.len() + value.len() + ENTRY
 }
 
 impl store::Host for State {
@@ -73,11 +88,7 @@ impl store::HostBucket for State {
 
     fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
         let name = self.bucket(&bucket)?;
-        self.buckets(|buckets, _| {
-            if let Some(old) = buckets.by_name.get_mut(&name).and_then(|entries| entries.remove(&key)) {
-                buckets.bytes -= key.len() + old.len() + ENTRY;
-            }
-        });
+        self.buckets(|buckets, _| buckets.delete(&name, &key));
         Ok(Ok(()))
     }
 
@@ -124,5 +135,23 @@ impl atomics::Host for State {
             let new = old.checked_add(delta).ok_or_else(|| store::Error::Other("overflow".into()))?;
             buckets.set(limit, &name, key, new.to_string().into_bytes()).map(|()| new)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_buckets_take_no_memory_beyond_the_limit() {
+        let mut buckets = Buckets::default();
+        for number in 0..100 {
+            let name = format!("{number:0>200}");
+            buckets.set(1000, &name, "key".into(), vec![0; 2000]).expect_err("too many bytes");
+            if buckets.set(1000, &name, "key".into(), vec![]).is_ok() && number % 2 == 0 {
+                buckets.delete(&name, "key");
+            }
+        }
+        assert!(buckets.bytes <= 1000 && buckets.by_name.len() == 3, "{} in {}", buckets.bytes, buckets.by_name.len());
     }
 }

@@ -38,11 +38,6 @@ impl Params {
             _ => rest,
         })
     }
-
-    /// Whether the template has no parameters.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
 }
 
 impl Param {
@@ -71,6 +66,6 @@ mod tests {
 
     #[test]
     fn a_route_without_parameters_holds_nothing() {
-        assert!(Params::new(&[Segment::Literal("a".into())]).is_empty());
+        assert_eq!(Params::new(&[Segment::Literal("a".into())]), Params::default());
     }
 }
