@@ -5,7 +5,7 @@ mod flight;
 
 use std::fs;
 
-use crate::support::{Call, Gateway, Process, Reply, Upstream, guest};
+use crate::support::{Call, Gateway, Process, Raw, Reply, Upstream, guest};
 
 /// An authorizer without other hooks: it reads the path parameter `tenant` and the header `x-tenant-key`.
 const TENANTS: &str = "[plugins.p]\ncomponent = \"{guests}/custom-authorizer.wasm\"\n\
@@ -110,6 +110,18 @@ async fn a_header_that_was_read_parts_requests_and_another_does_not() {
         }
     }
     assert_eq!((asked(&gateway), hits(&gateway)), (3, 3));
+}
+
+#[tokio::test]
+async fn versions_of_http_1_do_not_share_a_verdict_that_read_the_protocol() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&probe("read = [\"protocol\"]", ""), &upstream);
+    for version in ["1.0", "1.1", "1.0", "1.1"] {
+        let mut raw = Raw::connect(gateway.address());
+        let reply = raw.send(format!("GET / HTTP/{version}\r\nhost: a\r\nconnection: close\r\n\r\n")).response();
+        assert_eq!(reply.status(), 200);
+    }
+    assert_eq!((asked(&gateway), hits(&gateway)), (2, 2));
 }
 
 /// Two requests that differ in one thing, and the reads that can tell them apart.

@@ -82,7 +82,7 @@ fn load(address: std::net::SocketAddr, stop: &AtomicBool, served: &AtomicUsize) 
     while !stop.load(Ordering::Relaxed) {
         let reply = client.send(get("/x", "")).response();
         let [a, b, c] = ["x-a", "x-b", "x-c"].map(|name| reply.header(name).unwrap_or("none"));
-        assert!(reply.status() == 200 && a != "none" && a == b && b == c, "{} {a} {b} {c}", reply.status());
+        assert!(reply.status() == 200 && a != "none" && a == b && b == c, "{a} {b} {c} {}", reply.text());
         served.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -126,7 +126,8 @@ fn endless() -> (RawUpstream, Receiver<(u64, ErrorKind)>) {
         raw.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n");
         loop {
             let (bytes, why) = raw.flood(PATIENCE, &[b'x'; 65536]);
-            send.send((bytes, why)).unwrap();
+            // The test may have seen enough.
+            let _ = send.send((bytes, why));
             if why != ErrorKind::WouldBlock {
                 break;
             }
@@ -327,14 +328,16 @@ async fn trailers_of_an_answer_are_dropped_for_every_client() {
     let client = Http2::connect(gateway.address()).await;
     let answer = client.send(client.request("GET", "/").header("te", "trailers")).await.unwrap();
     let body = answer.into_body().collect().await.unwrap();
-    assert_eq!((body.trailers(), &*body.to_bytes()), (None, &b"hello"[..]));
+    assert_eq!(body.trailers(), None);
+    assert_eq!(body.to_bytes(), "hello");
 }
 
 #[tokio::test]
 async fn trailers_of_a_request_are_dropped_from_every_client() {
     let upstream = RawUpstream::start(|raw| {
-        while raw.head().is_some() {
-            let body = raw.until("\r\n0\r\n\r\n");
+        while let Some(head) = raw.head() {
+            let end = if head.contains("chunked") { "0\r\n\r\n" } else { "hello" };
+            let body = raw.until(end);
             raw.send(ok(&body));
         }
     });
@@ -346,5 +349,5 @@ async fn trailers_of_a_request_are_dropped_from_every_client() {
     let trailers = http::HeaderMap::from_iter([(http::HeaderName::from_static("x-end"), "1".parse().unwrap())]);
     let body = Full::from("hello").with_trailers(std::future::ready(Some(Ok(trailers)))).boxed();
     let answer = client.send_body(client.request("POST", "/").header("trailer", "x-end"), body).await.unwrap();
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "5\r\nhello\r\n0\r\n\r\n");
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
 }

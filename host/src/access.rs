@@ -68,6 +68,6 @@ fn times(exchange: &Exchange) -> String {
 
 /// As a JSON object, since values are anyone's text.
 fn attributes(exchange: &Exchange) -> String {
-    let pairs = exchange.attributes.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    let pairs = exchange.attributes.iter().map(|(name, value)| ((**name).to_owned(), (**value).into()));
     serde_json::Value::Object(pairs.collect()).to_string()
 }

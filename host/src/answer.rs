@@ -104,8 +104,11 @@ impl Drop for Open {
         access::log(&self.worker, &exchange);
         let logs = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
         if logs {
-            let worker = self.worker.clone();
-            tokio::task::spawn_local(async move { chain::log(&exchange, worker.index).await });
+            let (index, busy) = (self.worker.index, self.worker.busy());
+            tokio::task::spawn_local(async move {
+                chain::log(&exchange, index).await;
+                drop(busy);
+            });
         }
     }
 }

@@ -128,6 +128,8 @@ impl Body for ClientBody {
         this.idle.reset();
         match frame {
             None => Poll::Ready(None),
+            // The `trailer` that would announce them ends here, and a body without trailers is whole.
+            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
             Some(Err(_)) => this.fail(Failure::BodyBroken),
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);

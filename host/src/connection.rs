@@ -43,7 +43,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
         Ok(Ok(http2)) => http2,
         Ok(Err(_)) | Err(_) => return,
     };
-    let life = Rc::new(Life::new());
+    let life = Rc::new(Life::new(http2));
     let io = Io::new(stream, life.clone());
     let service = {
         let (worker, life) = (worker.clone(), life.clone());
@@ -54,11 +54,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
     };
     let ended = if http2 {
         let mut builder = http2::Builder::new(LocalExecutor);
-        builder.max_concurrent_streams(STREAMS).max_header_list_size(limits.header_bytes as u32);
+        builder.max_concurrent_streams(STREAMS).max_header_list_size(header_list(&limits));
         watch(pin!(builder.serve_connection(io, service)), &worker, &life, &limits).await
     } else {
         let mut builder = http1::Builder::new();
-        builder.pipeline_flush(true).header_read_timeout(None);
+        // Never `pipeline_flush`: with it, hyper buffers answers without a bound and forgets to send some.
+        builder.header_read_timeout(None);
         // A little room for the request line's method and version, and for what `admit` counts otherwise.
         builder.max_header_size(limits.header_bytes + limits.uri_bytes + (limits.header_count + 1) * 4 + 64);
         if limits.header_count > 100 {
@@ -69,6 +70,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, "connection: {error}");
     }
+}
+
+/// A header section of HTTP/2 as its sender counts it: 32 bytes more per field (RFC 9113 section 6.5.2), and with the
+/// target and the host, which `admit` counts otherwise. Beyond it nothing is decoded.
+fn header_list(limits: &ClientLimits) -> u32 {
+    let fields = limits.header_bytes + (limits.header_count + 5) * 32;
+    u32::try_from(fields + limits.uri_bytes + 512).unwrap_or(u32::MAX)
 }
 
 /// Looks at the first bytes without taking them. No HTTP/1 method begins with `PRI `.

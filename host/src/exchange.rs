@@ -40,7 +40,7 @@ pub struct Exchange {
     /// The head of the answer, once there is one.
     pub response: Option<Response>,
     /// What plugins have set, in order; a later one of the same name replaces the earlier.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Arc<str>, Arc<str>)>,
     /// How it went.
     pub outcome: Outcome,
 }
@@ -135,11 +135,11 @@ impl Progress {
 impl Exchange {
     /// The value of an attribute by its full name.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.attributes.iter().rev().find(|(n, _)| **n == *name).map(|(_, value)| &**value)
     }
 
     /// Sets an attribute; the last one of a name counts.
-    pub fn set_attribute(&mut self, name: String, value: String) {
+    pub fn set_attribute(&mut self, name: Arc<str>, value: Arc<str>) {
         match self.attributes.iter_mut().find(|(n, _)| *n == name) {
             Some((_, old)) => *old = value,
             None => self.attributes.push((name, value)),

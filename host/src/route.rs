@@ -26,6 +26,7 @@ mod leaf;
 mod params;
 mod tree;
 
+pub(crate) use hash::FastMap;
 pub(crate) use params::Params;
 
 use std::collections::BTreeSet;
@@ -33,7 +34,6 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::config;
-use hash::FastMap;
 use leaf::{Candidate, Leaf};
 use tree::Tree;
 

@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -107,7 +110,10 @@ pub(crate) async fn send(sending: Sending<'_>) -> Result<Response<UpstreamBody>,
         };
         let sent = answered(sender.try_send_request(request), upstream.first_byte_timeout, progress).await;
         let error = match sent.ok_or(Failure::UpstreamTimeout)? {
-            Ok(response) => return Ok(response.map(|inner| UpstreamBody::new(inner, sender, pool, upstream))),
+            Ok(response) => {
+                usable(response.status(), response.headers())?;
+                return Ok(response.map(|inner| UpstreamBody::new(inner, sender, pool, upstream)));
+            }
             Err(error) => error,
         };
         if let Some(failure) = body_broken.get() {
@@ -143,9 +149,29 @@ fn is_idempotent(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE].contains(method)
 }
 
-/// Whether the connection ended without a byte of an answer.
+/// Whether the connection ended without an answer.
 fn is_lost(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+    use std::error::Error as _;
+    let is_reset = error.source().is_some_and(|source| source.is::<std::io::Error>());
+    is_reset || error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+}
+
+/// Refuses an answer that cannot be passed on without guessing: a protocol that nobody asked for, or a framing of which
+/// there are two readings (RFC 9112 section 6.3).
+fn usable(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
+    let broken = |why: &str| Err(Failure::UpstreamBroken(why.to_owned()));
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return broken("it switches protocols, which nobody asked for");
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            broken("its transfer coding is not `chunked`")
+        }
+        (Some(_), None) if !headers.contains_key(CONTENT_LENGTH) => Ok(()),
+        _ => broken("it has two framings"),
+    }
 }
 
 fn describe(error: &hyper::Error) -> String {
@@ -192,13 +218,15 @@ pub(crate) struct UpstreamBody {
     inner: Incoming,
     idle: Idle,
     back: Option<(SendRequest<RequestBody>, Rc<Pool>, usize)>,
+    /// All of it has been read. hyper itself tells so only of a body with a length.
+    ended: bool,
     failed: bool,
 }
 
 impl UpstreamBody {
     fn new(inner: Incoming, sender: SendRequest<RequestBody>, pool: Rc<Pool>, upstream: &config::Upstream) -> Self {
         let back = Some((sender, pool, upstream.max_idle));
-        Self { inner, idle: Idle::new(upstream.idle_timeout), back, failed: false }
+        Self { inner, idle: Idle::new(upstream.idle_timeout), back, ended: false, failed: false }
     }
 
     fn fail(&mut self, why: String) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
@@ -220,8 +248,12 @@ impl Body for UpstreamBody {
         this.idle.reset();
         match frame {
             Some(Err(error)) => this.fail(describe(&error)),
-            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
-            None => Poll::Ready(None),
+            Some(Ok(frame)) if !frame.is_trailers() => Poll::Ready(Some(Ok(frame))),
+            // Trailers end here, as the `trailer` that announces them does.
+            _ => {
+                this.ended = true;
+                Poll::Ready(None)
+            }
         }
     }
 
@@ -238,7 +270,7 @@ impl Drop for UpstreamBody {
     fn drop(&mut self) {
         if let Some((sender, pool, most)) = self.back.take()
             && !self.failed
-            && self.inner.is_end_stream()
+            && (self.ended || self.inner.is_end_stream())
         {
             pool.keep(sender, most);
         }

@@ -3,7 +3,7 @@
 //! A plugin that reads the same values takes the same way through its code, so an entry holds for every request that
 //! agrees on all of them. What it read may differ from request to request (it may look at a second header only when the
 //! first is absent): each such list of fields is a *shape*, and a request is looked up under each shape that the route
-//! has shown. A verdict that used anything outside the request (clock, randomness, network, key-value state) is kept
+//! has shown. A verdict that used anything outside the request (wall clock, randomness, network, key-value state) is kept
 //! only for as long as the plugin itself said.
 //!
 //! Values are kept only as keyed hashes: 128 bits of SipHash under a random key of this cache, so no token lies in
@@ -12,13 +12,12 @@
 mod flight;
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -31,6 +30,7 @@ use crate::{
     exchange::{Exchange, Field},
     failure::Fault,
     plugin::{Plugin, Reads, Verdict},
+    route::FastMap,
 };
 use flight::{Flights, Role};
 
@@ -41,7 +41,7 @@ const SHAPES: usize = 16;
 pub(crate) struct VerdictCache {
     entries: Cache<u128, Arc<Entry>, BuildHasherDefault<Passed>>,
     /// By route. Read without a lock; a new shape is rare.
-    shapes: ArcSwap<HashMap<Arc<str>, Vec<Shape>>>,
+    shapes: ArcSwap<Shapes>,
     growing: Mutex<()>,
     next_shape: AtomicU32,
     secret: [u8; 16],
@@ -51,6 +51,9 @@ pub(crate) struct VerdictCache {
     config: config::VerdictCache,
     clock: Clock,
 }
+
+/// By route.
+type Shapes = FastMap<Vec<Shape>>;
 
 struct Entry {
     verdict: Arc<Verdict>,
@@ -67,6 +70,7 @@ struct Shape {
 /// What was decided, and by whom.
 pub(crate) struct Decided {
     pub(crate) verdict: Arc<Verdict>,
+    /// Whether the cache knew it.
     pub(crate) cached: bool,
 }
 
@@ -160,14 +164,14 @@ impl VerdictCache {
     }
 
     fn shape(&self, route: &str, fields: Vec<Field>) -> Option<Shape> {
-        let known = |all: &HashMap<Arc<str>, Vec<Shape>>| {
+        let known = |all: &Shapes| {
             all.get(route)?.iter().find(|shape| *shape.fields == *fields).cloned()
         };
         if let Some(shape) = known(&self.shapes.load()) {
             return Some(shape);
         }
         let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = HashMap::clone(&self.shapes.load());
+        let mut all = Shapes::clone(&self.shapes.load());
         if let Some(shape) = known(&all) {
             return Some(shape);
         }
@@ -182,12 +186,17 @@ impl VerdictCache {
     }
 }
 
-/// The verdict of a plugin about a request: from its cache, or by asking it.
+/// The verdict of a plugin about a request: from its cache, or by asking it; `spent` is the time that the asking took.
 ///
 /// Requests that ask the same at the same time wait for one call. An error is everyone's own: it is not kept, and those
 /// who waited ask for themselves.
-pub(crate) async fn decide(plugin: &Arc<Plugin>, worker: usize, exchange: &Arc<Exchange>) -> Result<Decided, Fault> {
-    let Some(cache) = &plugin.cache else { return ask(plugin, worker, exchange, None).await };
+pub(crate) async fn decide(
+    plugin: &Arc<Plugin>,
+    worker: usize,
+    exchange: &Arc<Exchange>,
+    spent: &mut Duration,
+) -> Result<Decided, Fault> {
+    let Some(cache) = &plugin.cache else { return ask(plugin, worker, exchange, None, spent).await };
     let mut may_wait = cache.keeps.load(Ordering::Relaxed);
     loop {
         let together = match cache.find(exchange) {
@@ -198,11 +207,11 @@ pub(crate) async fn decide(plugin: &Arc<Plugin>, worker: usize, exchange: &Arc<E
             Err(together) => together,
         };
         if !may_wait {
-            return ask(plugin, worker, exchange, Some(cache)).await;
+            return ask(plugin, worker, exchange, Some(cache), spent).await;
         }
         match cache.flights.join(route_bits(exchange) ^ together) {
             Role::First(flight) => {
-                let decided = ask(plugin, worker, exchange, Some(cache)).await;
+                let decided = ask(plugin, worker, exchange, Some(cache), spent).await;
                 flight.land(decided.is_ok() && cache.keeps.load(Ordering::Relaxed));
                 return decided;
             }
@@ -221,9 +230,12 @@ async fn ask(
     worker: usize,
     exchange: &Arc<Exchange>,
     cache: Option<&VerdictCache>,
+    spent: &mut Duration,
 ) -> Result<Decided, Fault> {
-    let mut session = plugin.session(worker).await?;
-    let (verdict, reads) = session.authorize(exchange, cache.is_some()).await?;
+    let started = Instant::now();
+    let asked = async { plugin.session(worker).await?.authorize(exchange, cache.is_some()).await }.await;
+    *spent = started.elapsed();
+    let (verdict, reads) = asked?;
     let verdict = Arc::new(verdict);
     if let Some(cache) = cache {
         plugin.metrics().verdict_misses.inc();

@@ -9,6 +9,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::LocalSet,
+    time::timeout,
 };
 
 use crate::{connection, gateway::Peer, server::Gateway, upstream::Pools};
@@ -22,8 +23,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) upstreams: Pools,
-    connections: Cell<usize>,
-    /// Rung when the last connection is gone.
+    busy: Cell<usize>,
+    /// Rung when nothing is under way any more.
     empty: Notify,
     stopping: Cell<bool>,
     /// Rung when it begins to stop.
@@ -43,22 +44,21 @@ impl Worker {
             rung.await;
         }
     }
-}
 
-/// Counts a connection for as long as it lives.
-struct Counted(Rc<Worker>);
-
-impl Counted {
-    fn new(worker: Rc<Worker>) -> Self {
-        worker.connections.set(worker.connections.get() + 1);
-        Self(worker)
+    /// Keeps the worker from ending for as long as the answer lives, within the drain's time.
+    pub(crate) fn busy(self: &Rc<Self>) -> Busy {
+        self.busy.set(self.busy.get() + 1);
+        Busy(self.clone())
     }
 }
 
-impl Drop for Counted {
+/// Something that a worker has to end before it may: a connection, or loggers at work.
+pub(crate) struct Busy(Rc<Worker>);
+
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
-        if self.0.connections.get() == 0 {
+        self.0.busy.set(self.0.busy.get() - 1);
+        if self.0.busy.get() == 0 {
             self.0.empty.notify_waiters();
         }
     }
@@ -76,13 +76,12 @@ pub(crate) fn run(
         index,
         gateway,
         upstreams: Pools::default(),
-        connections: Cell::new(0),
+        busy: Cell::new(0),
         empty: Notify::new(),
         stopping: Cell::new(false),
         stop: Notify::new(),
     });
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    LocalSet::new().block_on(&runtime, async move {
         tokio::task::spawn_local(stop(worker.clone(), stopping));
         let mut accepting = Vec::new();
         for listener in listeners {
@@ -109,12 +108,13 @@ async fn stop(worker: Rc<Worker>, mut stopping: watch::Receiver<bool>) {
 async fn drain(worker: &Worker) {
     let most = worker.gateway.snapshot().config.server.drain_timeout;
     let emptied = async {
-        while worker.connections.get() > 0 {
+        while worker.busy.get() > 0 {
             worker.empty.notified().await;
         }
     };
-    if tokio::time::timeout(most, emptied).await.is_err() {
-        tracing::warn!(worker = worker.index, "{} connections are cut off after {most:?}", worker.connections.get());
+    if timeout(most, emptied).await.is_err() {
+        let left = worker.busy.get();
+        tracing::warn!(worker = worker.index, "{left} connections or loggers are cut off after `drain_timeout`");
     }
 }
 
@@ -140,11 +140,11 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
 }
 
 fn open(worker: &Rc<Worker>, stream: TcpStream, address: std::net::SocketAddr) {
-    let counted = Counted::new(worker.clone());
+    let busy = worker.busy();
     let peer = Peer { address, scheme: "http" };
     let worker = worker.clone();
     tokio::task::spawn_local(async move {
         connection::serve(worker, stream, peer).await;
-        drop(counted);
+        drop(busy);
     });
 }

@@ -97,6 +97,37 @@ fn a_chunked_body_that_cannot_be_read_never_ends_for_the_upstream() {
 }
 
 #[test]
+fn what_is_read_leniently_is_written_strictly() {
+    let upstream = RawUpstream::saying(ok("hello"));
+    let gateway = Gateway::start(ALL, &upstream);
+    for request in [
+        "\r\n\r\nPOST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi",
+        "POST / HTTP/1.1\nhost: a\ncontent-length: 2\n\nhi",
+        "POST / HTTP/1.1\r\nhost:a\r\ncontent-length: \t2 \r\n\r\nhi",
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nhi",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2 \r\nhi\r\n0\r\n\r\n",
+    ] {
+        assert_eq!(ask(gateway.address(), request).status(), 200, "{request:?}");
+        let seen = upstream.last_request();
+        assert_eq!((framings(&seen), seen.text(), seen.whole), (1, "hi", true), "{request:?}: {}", seen.head);
+        assert!(!seen.head.replace("\r\n", "").contains(['\r', '\n']), "{request:?}: {}", seen.head);
+    }
+}
+
+#[test]
+fn an_answer_is_sent_although_more_has_come_than_is_wanted() {
+    let upstream = RawUpstream::saying(ok("hello"));
+    let gateway = Gateway::start(ALL, &upstream);
+    let request = post("connection: close\r\ncontent-length: 2\r\n", "hi\r\nGET /next");
+    let mut client = Raw::connect(gateway.address());
+    assert_eq!(client.send(request).response().text(), "hello");
+    // Half a request must not hold the answer to a whole one back.
+    let mut client = Raw::connect(gateway.address());
+    assert_eq!(client.send(post("content-length: 2\r\n", "hiGET /ne")).response().text(), "hello");
+    assert_eq!(client.send("xt HTTP/1.1\r\nhost: a\r\n\r\n").response().text(), "hello");
+}
+
+#[test]
 fn a_request_without_a_body_has_no_framing() {
     let upstream = RawUpstream::saying(ok("hello"));
     let gateway = Gateway::start(ALL, &upstream);

@@ -108,3 +108,59 @@ fn a_preface_in_pieces_is_understood() {
     let mut other = Raw::connect(gateway.address());
     assert_eq!(other.send("PRI").send("NT / HTTP/1.1\r\nhost: a\r\n\r\n").response().status(), 200);
 }
+
+/// A field of a header section, neither compressed nor indexed.
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    [vec![0], text(name), text(value)].concat()
+}
+
+/// Sends a request with these fields as stream 1, without a body; tells the first frame that answers it.
+fn first_frame(client: &mut Raw, fields: &[(&str, &str)]) -> Option<u8> {
+    let section: Vec<u8> = fields.iter().flat_map(|(name, value)| field(name, value)).collect();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").send([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    client.send([&[0, 0, u8::try_from(section.len()).unwrap(), 1, 5, 0, 0, 0, 1], &section[..]].concat());
+    loop {
+        let head = client.exact(9)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        client.exact(length as usize)?;
+        // HEADERS, RST_STREAM and GOAWAY answer; SETTINGS and WINDOW_UPDATE do not.
+        if matches!(head[3], 1 | 3 | 7) {
+            return Some(head[3]);
+        }
+    }
+}
+
+const START: [(&str, &str); 4] = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+
+#[test]
+fn a_field_that_would_be_something_else_in_http_1_never_gets_there() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(ALL, &upstream);
+    assert_eq!(first_frame(&mut Raw::connect(gateway.address()), &START), Some(1));
+    for bad in [
+        ("x", "a\r\nx-user: root"),
+        ("x", "a\nb"),
+        ("x", "a\0b"),
+        ("x", "a\r\n\r\nGET /smuggled HTTP/1.1"),
+        ("x: y\r\nz", "1"),
+        ("x a", "1"),
+        ("X-A", "1"),
+        ("", "1"),
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("keep-alive", "1"),
+        ("te", "gzip"),
+        ("content-length", "5"),
+        ("content-length", "-1"),
+        (":path", "/two"),
+        (":late", "1"),
+        ("host", "b"),
+    ] {
+        let fields = [&START[..], &[bad]].concat();
+        let answer = first_frame(&mut Raw::connect(gateway.address()), &fields);
+        assert!(bad.0 == "host" || answer != Some(1), "{bad:?}: {answer:?}");
+    }
+    assert_eq!(upstream.seen().len(), 1, "{:?}", upstream.last());
+}

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::all;
 use crate::support::{
-    Gateway, Http2, Raw, Upstream,
-    raw::{Message, ask, get},
+    Gateway, Http2, Raw, RawUpstream, Upstream,
+    raw::{Message, ask, get, ok},
 };
 
 /// Status and code of an answer.
@@ -26,14 +26,14 @@ fn header_bytes_are_counted_to_the_last() {
 
 #[test]
 fn header_fields_are_counted_below_and_above_what_hyper_takes_by_itself() {
-    let upstream = Upstream::start();
+    let upstream = RawUpstream::saying(ok("hello"));
     for most in [10, 100, 150] {
         let gateway = Gateway::start(&all(&format!("[limits]\nheader_count = {most}")), &upstream);
         let fields = |count: usize| get("/", &"x: 1\r\n".repeat(count - 1));
         assert_eq!(ask(gateway.address(), fields(most)).status(), 200, "{most}");
         assert_eq!(ask(gateway.address(), fields(most + 1)).status(), 431, "{most}");
     }
-    assert_eq!(upstream.seen().len(), 3);
+    assert_eq!(upstream.requests().len(), 3);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_target_is_measured_with_its_query() {
 
 #[test]
 fn the_default_limits_can_all_be_used_at_once() {
-    let upstream = Upstream::start();
+    let upstream = RawUpstream::saying(ok("hello"));
     let gateway = Gateway::start(&all(""), &upstream);
     let fields: String = (0..99).map(|n| format!("x-{n:03}: {}\r\n", "v".repeat(160))).collect();
     let target = format!("/{}", "u".repeat(8191));
@@ -73,7 +73,7 @@ fn a_header_section_without_an_end_is_cut_off() {
 
 #[tokio::test]
 async fn http2_has_the_same_limits() {
-    let upstream = Upstream::start();
+    let upstream = RawUpstream::saying(ok("hello"));
     let gateway = Gateway::start(&all("[limits]\nheader_bytes = \"8KiB\"\nuri_bytes = 8000"), &upstream);
     let client = Http2::connect(gateway.address()).await;
     let with = |path: usize, fields: usize, value: usize| {

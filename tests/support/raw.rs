@@ -154,6 +154,12 @@ impl Raw {
         }
     }
 
+    /// Reads so many bytes; None when the end comes before.
+    pub(crate) fn exact(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        let mut read = Vec::new();
+        self.exactly(bytes, &mut read).then_some(read)
+    }
+
     /// Whether nothing comes for so long.
     pub(crate) fn quiet(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();

@@ -1,6 +1,6 @@
 //! Authorizing: each authorizer of the route is asked in order, until the answer is clear.
 
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, time::Duration};
 
 use super::{Stop, edit, failed};
 use crate::{
@@ -38,9 +38,13 @@ async fn ask_all(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> R
     let mut refusal = None;
     for &index in &chain.authorizers {
         let plugin = &snapshot.plugins[index];
-        let started = Instant::now();
-        let answer = ask(plugin, worker, exchange, &mut cached).await;
-        edit(exchange).spent(index, started.elapsed());
+        let mut asking = Asking { worker, cached: &mut cached, spent: Duration::ZERO };
+        let answer = asking.ask(plugin, exchange).await;
+        // A verdict from the cache took no time of the plugin's.
+        let spent = asking.spent;
+        if !spent.is_zero() {
+            edit(exchange).spent(index, spent);
+        }
         match (answer, chain.combine) {
             (Ok(Said::Abstain), _) => {}
             (Ok(Said::Allow(verdict)), combine) => {
@@ -69,23 +73,28 @@ async fn ask_all(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> R
     }
 }
 
-async fn ask(
-    plugin: &Arc<Plugin>,
+/// Asking one authorizer.
+struct Asking<'a> {
     worker: usize,
-    exchange: &Arc<Exchange>,
-    cached: &mut bool,
-) -> Result<Said, Failure> {
-    if let Some(missing) = plugin.config.cache.identity.iter().find(|identity| !is_present(identity, exchange)) {
-        return Err(Failure::IdentityMissing { plugin: plugin.name().to_owned(), source: missing.to_string() });
+    /// Whether all so far were answered by their caches.
+    cached: &'a mut bool,
+    spent: Duration,
+}
+
+impl Asking<'_> {
+    async fn ask(&mut self, plugin: &Arc<Plugin>, exchange: &Arc<Exchange>) -> Result<Said, Failure> {
+        if let Some(missing) = plugin.config.cache.identity.iter().find(|identity| !is_present(identity, exchange)) {
+            return Err(Failure::IdentityMissing { plugin: plugin.name().to_owned(), source: missing.to_string() });
+        }
+        let decided = verdict::decide(plugin, self.worker, exchange, &mut self.spent).await;
+        *self.cached &= decided.as_ref().is_ok_and(|decided| decided.cached);
+        let decided = decided.map_err(|fault| failed(plugin, fault))?;
+        Ok(match *decided.verdict {
+            Verdict::Allow(_) => Said::Allow(decided.verdict),
+            Verdict::Deny(_) => Said::Deny(decided.verdict),
+            Verdict::Abstain => Said::Abstain,
+        })
     }
-    let decided = verdict::decide(plugin, worker, exchange).await;
-    *cached &= decided.as_ref().is_ok_and(|decided| decided.cached);
-    let decided = decided.map_err(|fault| failed(plugin, fault))?;
-    Ok(match *decided.verdict {
-        Verdict::Allow(_) => Said::Allow(decided.verdict),
-        Verdict::Deny(_) => Said::Deny(decided.verdict),
-        Verdict::Abstain => Said::Abstain,
-    })
 }
 
 /// As in AWS: an identity source must be there and not empty.

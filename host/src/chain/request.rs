@@ -126,7 +126,7 @@ fn apply(exchange: &mut Exchange, plugin: &Plugin, changes: RequestEdit) -> Resu
     }
     changes.headers.iter().for_each(|edit| edit.apply(&mut exchange.request.headers));
     for (name, value) in changes.attributes {
-        exchange.set_attribute(format!("{}.{name}", plugin.name()), value);
+        exchange.set_attribute(format!("{}.{name}", plugin.name()).into(), value.into());
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ fn take_on(exchange: &mut Arc<Exchange>, plugin: &Plugin, action: ResponseAction
                 changes.headers.iter().for_each(|edit| edit.apply(&mut response.headers));
             }
             for (name, value) in changes.attributes {
-                exchange_now.set_attribute(format!("{}.{name}", plugin.name()), value);
+                exchange_now.set_attribute(format!("{}.{name}", plugin.name()).into(), value.into());
             }
             if let Some(new) = changes.body {
                 put(exchange, body, new);

@@ -28,6 +28,8 @@ pub(super) enum Phase {
 
 /// The life of a connection.
 pub(super) struct Life {
+    /// Its bytes may be control frames: they neither begin a header section nor can be answered with a text.
+    http2: bool,
     phase: Cell<Phase>,
     exchanges: Cell<u32>,
     /// Whether a byte of the header section in hand has come.
@@ -36,8 +38,9 @@ pub(super) struct Life {
 }
 
 impl Life {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(http2: bool) -> Self {
         Self {
+            http2,
             phase: Cell::new(Phase::Head(Instant::now())),
             exchanges: Cell::new(0),
             begun: Cell::new(false),
@@ -61,6 +64,9 @@ impl Life {
     }
 
     fn bytes_came(&self) {
+        if self.http2 {
+            return;
+        }
         self.begun.set(true);
         if let Phase::Idle(_) = self.phase.get() {
             self.phase.set(Phase::Head(Instant::now()));

@@ -61,7 +61,7 @@ impl Exchange {
             Field::PathParam(name) => feed_option(hasher, self.path_param(name)),
             Field::Scheme => feed(hasher, request.scheme.as_bytes()),
             Field::Authority => feed(hasher, request.authority.as_bytes()),
-            Field::Protocol => hasher.write_u8(if request.version == http::Version::HTTP_2 { 2 } else { 1 }),
+            Field::Protocol => feed(hasher, format!("{:?}", request.version).as_bytes()),
             Field::Header(name) => {
                 feed_all(hasher, request.headers.get_all(name.as_str()).iter().map(http::HeaderValue::as_bytes));
             }

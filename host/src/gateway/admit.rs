@@ -9,8 +9,8 @@ use std::{
 };
 
 use http::{
-    HeaderMap, Method, Request, Uri,
-    header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING},
+    HeaderMap, HeaderValue, Method, Request, Uri,
+    header::{CONTENT_LENGTH, COOKIE, EXPECT, TRANSFER_ENCODING},
     uri::PathAndQuery,
 };
 use hyper::body::Incoming;
@@ -56,7 +56,20 @@ pub(super) fn open(worker: &Rc<Worker>, peer: Peer, request: Request<Incoming>) 
 }
 
 fn target(uri: Uri) -> PathAndQuery {
-    uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"))
+    // An authority alone is a target for CONNECT only (RFC 9112 section 3.2.3); it has no path, not an empty one.
+    let empty = if uri.scheme().is_none() { "*" } else { "/" };
+    uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static(empty))
+}
+
+/// HTTP/2 may spread cookies over several fields, and HTTP/1.1 has one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let cookies: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// Checks a request, finds its route and makes it ready for the chain.
@@ -80,6 +93,7 @@ pub(super) fn admit(
     }
     // Before anything reads a header: what `Connection` names is not for us either.
     edge::strip_hop_by_hop(&mut request.headers);
+    join_cookies(&mut request.headers);
     let peer_address = peer.address.ip();
     let proxies = &config.server.trusted_proxies;
     request.client = edge::client_address(peer_address, &request.headers, proxies, config.server.forwarded);

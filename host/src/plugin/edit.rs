@@ -2,6 +2,8 @@
 //!
 //! Nothing past this file sees a string that a plugin wrote as a header, a status or a path.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -53,8 +55,8 @@ pub(crate) enum Verdict {
 /// The request may pass, with this.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grant {
-    /// By full name, `auth.` in front.
-    pub(crate) attributes: Vec<(String, String)>,
+    /// By full name, `auth.` in front. Shared: the cache hands a grant out many times.
+    pub(crate) attributes: Vec<(Arc<str>, Arc<str>)>,
     pub(crate) edits: Vec<HeaderEdit>,
     /// Seconds.
     pub(crate) max_age: Option<u32>,
@@ -133,9 +135,10 @@ impl Checked<Verdict> for authorizer::Verdict {
         Ok(match self {
             Self::Abstain => Verdict::Abstain,
             Self::Allow(grant) => {
-                let mut attributes = attributes(grant.attributes)?;
-                attributes.iter_mut().for_each(|(name, _)| name.insert_str(0, "auth."));
-                attributes.extend(grant.principal.map(|principal| ("auth.principal".to_owned(), principal)));
+                let attributes = attributes(grant.attributes)?;
+                let own = attributes.into_iter().map(|(name, value)| (format!("auth.{name}").into(), value.into()));
+                let principal = grant.principal.map(|principal| ("auth.principal".into(), principal.into()));
+                let attributes = own.chain(principal).collect();
                 Verdict::Allow(Grant { attributes, edits: edits(grant.request_headers)?, max_age: grant.max_age })
             }
             Self::Deny(denial) => {

@@ -40,6 +40,7 @@ impl Wasi {
         let ctx = WasiCtx::builder()
             .wall_clock(Clock(outside.clone()))
             .secure_random(Random(outside.clone()))
+            .insecure_random(Random(outside.clone()))
             .max_random_size(64 << 10)
             .allow_tcp(false)
             .allow_udp(false)

@@ -1,4 +1,4 @@
-//! The hash of the router's tables.
+//! The hash of the router's tables, and of others whose keys only the operator writes.
 //!
 //! Only the operator puts keys into these tables; a client can only ask for keys. So a client can not make their chains
 //! longer, and a hash without a secret is enough. This one takes 8 bytes a step, multiplies, and folds both halves of
@@ -10,11 +10,11 @@ use std::{
 };
 
 /// A table by text.
-pub(super) type FastMap<V> = HashMap<Box<str>, V, BuildHasherDefault<FastHasher>>;
+pub(crate) type FastMap<V> = HashMap<Box<str>, V, BuildHasherDefault<FastHasher>>;
 
 /// One folded multiplication for every 8 bytes.
 #[derive(Debug, Default)]
-pub(super) struct FastHasher(u64);
+pub(crate) struct FastHasher(u64);
 
 impl FastHasher {
     fn add(&mut self, word: u64) {

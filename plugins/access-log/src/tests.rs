@@ -1,3 +1,5 @@
+//! The lines as they come out, without a gateway.
+
 use std::time::Duration;
 
 use gatehouse_plugin::{

@@ -1,3 +1,5 @@
+//! The rule for keys, without a gateway.
+
 use gatehouse_plugin::test::{Exchange, start};
 
 use super::*;

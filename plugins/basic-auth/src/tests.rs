@@ -1,3 +1,5 @@
+//! The rule for users and passwords, without a gateway.
+
 use gatehouse_plugin::{
     serde_json::Value,
     test::{Exchange, start},

@@ -1,3 +1,5 @@
+//! Fetching, keeping and refreshing keys, against a server of the test double.
+
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use gatehouse_plugin::{

@@ -1,3 +1,5 @@
+//! What becomes of headers, targets and bodies, without a gateway.
+
 use gatehouse_plugin::{
     serde_json::{Value, from_slice},
     test::{Exchange, start},
