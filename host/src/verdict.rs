@@ -164,9 +164,7 @@ impl VerdictCache {
     }
 
     fn shape(&self, route: &str, fields: Vec<Field>) -> Option<Shape> {
-        let known = |all: &Shapes| {
-            all.get(route)?.iter().find(|shape| *shape.fields == *fields).cloned()
-        };
+        let known = |all: &Shapes| all.get(route)?.iter().find(|shape| *shape.fields == *fields).cloned();
         if let Some(shape) = known(&self.shapes.load()) {
             return Some(shape);
         }

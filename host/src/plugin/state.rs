@@ -197,7 +197,9 @@ impl attributes::Host for State {
     fn all(&mut self) -> wasmtime::Result<Vec<types::Attribute>> {
         let exchange = self.noted(|| Field::Attributes)?;
         let attributes = exchange.attributes.iter();
-        Ok(attributes.map(|(name, value)| types::Attribute { name: (**name).to_owned(), value: (**value).to_owned() }).collect())
+        Ok(attributes
+            .map(|(name, value)| types::Attribute { name: (**name).to_owned(), value: (**value).to_owned() })
+            .collect())
     }
 }
 
