@@ -161,6 +161,36 @@ fn a_loop_that_can_be_suspended_leaves_its_worker_to_others() {
     assert_eq!((gateway.calls("l"), gateway.metric("gatehouse_plugin_skipped_total{plugin=\"l\"}")), (1, 0));
 }
 
+/// A logger that spends its time in instructions that nothing interrupts. It is called without a fiber.
+const FILLING_LOGGER: &str = r#"
+(component
+  (core module $code
+    (memory (export "memory") 1024)
+    (func (export "log") (result i32)
+      (loop $again (memory.fill (i32.const 0) (i32.const 1) (i32.const 67108864)) (br $again)) unreachable))
+  (core instance $it (instantiate $code))
+  (func $log (result (result (error string))) (canon lift (core func $it "log") (memory (core memory $it "memory"))))
+  (instance $logger (export "log" (func $log)))
+  (export "gatehouse:plugin/logger@0.1.0" (instance $logger)))"#;
+
+#[test]
+fn a_loop_of_long_instructions_ends_too() {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    let component = folder.path().join("filling.wasm");
+    std::fs::write(&component, wat::parse_str(FILLING_LOGGER).unwrap()).unwrap();
+    let plugin = format!("component = {component:?}\nlimits = {{ cpu = \"10ms\", time = \"300ms\" }}");
+    let route = "[routes.x]\npath = \"/x\"\nupstream = \"up\"\nplugins = [\"l\"]";
+    let free = "[routes.free]\npath = \"/free\"\nupstream = \"up\"";
+    let gateway = Gateway::start(&format!("[plugins.l]\n{plugin}\n{route}\n{free}\n"), &upstream);
+    let started = Instant::now();
+    assert_eq!(ask(gateway.address(), get("/x", "")).status(), 200);
+    assert_eq!(ask(gateway.address(), get("/free", "")).status(), 200);
+    println!("a loop of `memory.fill` with 10 ms held its worker up for {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert_eq!(gateway.metric("gatehouse_plugin_skipped_total{plugin=\"l\"}"), 1);
+}
+
 #[test]
 fn an_answer_that_would_break_http_is_a_fault_of_the_plugin() {
     let upstream = Upstream::start();

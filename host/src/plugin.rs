@@ -357,7 +357,8 @@ impl Session {
         value.checked().map_err(|why| self.faulty(Fault::Invalid(why)))
     }
 
-    fn faulty(&self, fault: Fault) -> Fault {
+    /// Counts a fault that shows only in what the caller wanted to do with an answer.
+    pub(crate) fn faulty(&self, fault: Fault) -> Fault {
         self.plugin.shared.metrics.faults.inc();
         fault
     }

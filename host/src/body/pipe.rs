@@ -168,7 +168,7 @@ impl Pipe {
             Ok(ChunkAction::Replace(bytes)) => bytes,
             Ok(ChunkAction::Respond(reply)) if !self.passed_any => return Some(Err(Broken::Reply(Box::new(reply)))),
             Ok(ChunkAction::Respond(_)) => {
-                let late = Fault::Invalid("`respond` after bytes of the body have gone on".into());
+                let late = session.faulty(Fault::Invalid("`respond` after bytes of the body have gone on".into()));
                 return Some(Err(Broken::Failure(Failure::plugin(&plugin, late))));
             }
             // Half a rewritten body is no body: a chunk filter cannot be skipped.

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -127,7 +127,7 @@ impl Instance {
         R: Send + Sync + 'static,
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        arm(&mut self.store, self.fiber, cpu);
+        arm(&mut self.store, cpu);
         let result = if self.fiber {
             let wall = self.store.data().shared.limits.time.max(cpu);
             timely(wall, function.call_async(&mut self.store, params)).await
@@ -170,10 +170,16 @@ async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance)
     // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
     store.set_hostcall_fuel((shared.limits.body as usize).saturating_add(1 << 20));
     match fiber {
-        true => store.epoch_deadline_callback(|mut store| spend(store.data_mut())),
-        false => store.epoch_deadline_trap(),
+        // tokio's way to yield: wasmtime's own would wake at once, and sockets be looked at only after 61 ticks.
+        true => store.epoch_deadline_callback(|mut store| {
+            let yielding = Box::pin(tokio::task::yield_now());
+            spend(store.data_mut()).map(|()| UpdateDeadline::YieldCustom(1, yielding))
+        }),
+        false => {
+            store.epoch_deadline_callback(|mut store| spend(store.data_mut()).map(|()| UpdateDeadline::Continue(1)))
+        }
     }
-    arm(&mut store, fiber, limit);
+    arm(&mut store, limit);
     let started = match fiber {
         true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
         false => pre.instantiate(&mut store).map_err(Raw::Wasm),
@@ -185,17 +191,22 @@ async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance)
 }
 
 /// Gives the next call its CPU time. One tick more than asked, since the current one is already running.
-fn arm(store: &mut Store<State>, fiber: bool, cpu: Duration) {
-    let ticks = cpu.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
-    store.data_mut().ticks_left = ticks;
-    store.set_epoch_deadline(if fiber { 1 } else { ticks });
+fn arm(store: &mut Store<State>, cpu: Duration) {
+    let state = store.data_mut();
+    state.ticks_left = cpu.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
+    state.wall = state.shared.limits.time.max(cpu);
+    state.end = None;
+    store.set_epoch_deadline(1);
 }
 
-/// On a fiber each tick that finds the guest running is counted, and lets others on this worker run in between.
-fn spend(state: &mut State) -> wasmtime::Result<UpdateDeadline> {
-    state.ticks_left = state.ticks_left.checked_sub(1).ok_or(Trap::Interrupt)?;
-    // tokio's way to yield: wasmtime's own would wake at once, and sockets be looked at only after 61 ticks.
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+/// Counts a tick that has found the guest running. Ticks in which its thread did not have the processor are not
+/// counted: on a busy machine a deadline of so many epochs would end calls that have hardly begun. A guest that spends
+/// its ticks in instructions longer than a tick (`memory.fill`) ends with its wall time.
+fn spend(state: &mut State) -> wasmtime::Result<()> {
+    let now = Instant::now();
+    let end = *state.end.get_or_insert(now + state.wall);
+    state.ticks_left = state.ticks_left.checked_sub(1).filter(|_| now < end).ok_or(Trap::Interrupt)?;
+    Ok(())
 }
 
 enum Raw {

@@ -3,6 +3,7 @@
 use std::{
     mem,
     sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use wasmtime::{ResourceLimiter, component::ResourceTable};
@@ -23,8 +24,11 @@ pub(crate) struct State {
     /// The exchange of the hook that is running.
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) reads: Reads,
-    /// Epochs of CPU time that a call on a fiber has left.
+    /// Ticks of CPU time that a call has left.
     pub(super) ticks_left: u64,
+    /// How long a call may take from the first tick that has found it running, and when that is over.
+    pub(super) wall: Duration,
+    pub(super) end: Option<Instant>,
     /// Bytes of linear memory and elements of tables the instance has.
     pub(super) memory: usize,
     /// Whether it asked for more memory than it may have: makes a better message than the trap that follows.
@@ -55,7 +59,18 @@ impl State {
         let wasi = wasi.then(|| Box::new(Wasi::new(&shared)));
         let mut table = ResourceTable::new();
         table.set_max_capacity(256);
-        Self { shared, exchange: None, reads: Reads::Off, ticks_left: 0, memory: 0, memory_refused: false, wasi, table }
+        Self {
+            shared,
+            exchange: None,
+            reads: Reads::Off,
+            ticks_left: 0,
+            wall: Duration::ZERO,
+            end: None,
+            memory: 0,
+            memory_refused: false,
+            wasi,
+            table,
+        }
     }
 
     /// Takes what was read, noting what WASI saw of the outside.
