@@ -50,7 +50,9 @@ fn downloads() -> RawUpstream {
             }
             raw.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {GIB}\r\n\r\n"));
             let piece = vec![b'x'; 1 << 20];
-            (0..GIB >> 20).for_each(|_| drop(raw.send(&piece)));
+            for _ in 0..GIB >> 20 {
+                raw.send(&piece);
+            }
         }
     })
 }
@@ -93,7 +95,9 @@ fn a_gibibyte_flows_up_in_little_memory() {
         let mut client = Raw::connect(process.address());
         client.send(format!("POST /long HTTP/1.1\r\nhost: a\r\ncontent-length: {GIB}\r\n\r\n"));
         let piece = vec![b'x'; 1 << 20];
-        (0..GIB >> 20).for_each(|_| drop(client.send(&piece)));
+        for _ in 0..GIB >> 20 {
+            client.send(&piece);
+        }
         assert_eq!(client.response().text(), "hello");
     });
     println!("1 GiB up: the peak of the memory grew by {grown} KiB");

@@ -1,18 +1,17 @@
 //! Raw bytes: a client and an upstream that say exactly what a test tells them to. Every wait has a deadline.
 
+mod message;
+mod upstream;
+
+pub(crate) use message::Message;
+pub(crate) use upstream::RawUpstream;
+
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    ops::Deref,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    thread,
+    net::{SocketAddr, TcpStream},
+    sync::{Arc, Mutex},
     time::Duration,
 };
-
-use super::Upstream;
 
 /// How long anything may take to come.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
@@ -23,17 +22,6 @@ pub(crate) struct Raw {
     /// Read, but not asked for yet.
     ahead: Vec<u8>,
     record: Option<Arc<Mutex<Vec<Message>>>>,
-}
-
-/// A message off the wire.
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
-    /// Start line and header section as sent, a character per byte.
-    pub(crate) head: String,
-    /// The body without its framing.
-    pub(crate) body: Vec<u8>,
-    /// Whether the body came to the end that its framing announced.
-    pub(crate) whole: bool,
 }
 
 impl Raw {
@@ -240,120 +228,6 @@ impl Raw {
             }
             Err(_) => false,
         }
-    }
-}
-
-impl Message {
-    /// The status of an answer.
-    pub(crate) fn status(&self) -> u16 {
-        self.head.split(' ').nth(1).unwrap().trim().parse().unwrap()
-    }
-
-    /// The target of a request.
-    pub(crate) fn target(&self) -> &str {
-        self.head.split(' ').nth(1).unwrap()
-    }
-
-    /// All values of a header.
-    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
-        let fields = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
-        fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
-    }
-
-    /// A header's first value.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers(name).first().copied()
-    }
-
-    /// The body as text.
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    /// The body as JSON.
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).expect("a JSON body")
-    }
-
-    fn is_chunked(&self) -> bool {
-        self.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-    }
-
-    fn length(&self) -> Option<usize> {
-        self.header("content-length")?.parse().ok()
-    }
-}
-
-/// An upstream that talks raw bytes, each connection on a thread of its own. It goes where an [`Upstream`] does.
-pub(crate) struct RawUpstream {
-    upstream: Upstream,
-    requests: Arc<Mutex<Vec<Message>>>,
-    connections: Arc<AtomicUsize>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl RawUpstream {
-    /// Talks on every connection as it is told.
-    pub(crate) fn start(talk: impl Fn(&mut Raw) + Send + Sync + 'static) -> Self {
-        Self::ending(move |mut raw| talk(&mut raw))
-    }
-
-    /// Answers every request with the same bytes, and keeps the connection.
-    pub(crate) fn saying(answer: impl Into<Vec<u8>>) -> Self {
-        let answer = answer.into();
-        Self::start(move |raw| while raw.request().is_some() && raw.try_send(&answer).is_ok() {})
-    }
-
-    /// Talks on every connection as it is told, and ends it itself.
-    pub(crate) fn ending(talk: impl Fn(Raw) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let upstream = Upstream::elsewhere(listener.local_addr().unwrap());
-        let this = Self { upstream, requests: Arc::default(), connections: Arc::default(), stopped: Arc::default() };
-        let (record, connections, stopped) = (this.requests.clone(), this.connections.clone(), this.stopped.clone());
-        let talk = Arc::new(talk);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                connections.fetch_add(1, Ordering::Relaxed);
-                let raw = Raw { record: Some(record.clone()), ..Raw::over(stream) };
-                let talk = talk.clone();
-                thread::spawn(move || talk(raw));
-            }
-        });
-        this
-    }
-
-    /// The requests read so far.
-    pub(crate) fn requests(&self) -> Vec<Message> {
-        self.requests.lock().unwrap().clone()
-    }
-
-    /// The last of them.
-    pub(crate) fn last_request(&self) -> Message {
-        self.requests().pop().expect("a request reached the upstream")
-    }
-
-    /// How many connections were made so far.
-    pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
-    }
-}
-
-impl Deref for RawUpstream {
-    type Target = Upstream;
-
-    fn deref(&self) -> &Upstream {
-        &self.upstream
-    }
-}
-
-impl Drop for RawUpstream {
-    fn drop(&mut self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
-        let _ = TcpStream::connect(self.upstream.address());
     }
 }
 
