@@ -44,7 +44,7 @@ impl RequestFilter for Transform {
             headers: headers::edits(&rules.headers, |name| request.header_values(name), scope),
             ..RequestEdit::new()
         };
-        if edit.path.as_deref().is_some_and(target::climbs) {
+        if !edit.path.as_deref().is_none_or(target::is_clear) {
             return Reply::new(400).into();
         }
         if !self.0.response.body.is_empty() {

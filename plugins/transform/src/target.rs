@@ -23,9 +23,15 @@ pub(crate) fn path(rules: &RequestRules, scope: Scope<'_>) -> Option<String> {
     Some(if new.is_empty() { "/".to_owned() } else { new })
 }
 
-/// Whether a path has a segment `.` or `..`, however it is written: a value from a client could lead elsewhere.
-pub(crate) fn climbs(path: &str) -> bool {
-    path.split('/').any(|segment| matches!(&*decode(segment), b"." | b".."))
+/// Whether the gateway takes a path that has values from a client in it: it takes none that could be read in two ways.
+pub(crate) fn is_clear(path: &str) -> bool {
+    path.starts_with('/') && path.split('/').all(|segment| String::from_utf8(decode(segment)).is_ok_and(is_one_segment))
+}
+
+/// Servlet containers cut off what follows a `;`, and then see the dots.
+fn is_one_segment(decoded: String) -> bool {
+    let separates = |c: char| matches!(c, '/' | '\\') || c.is_ascii_control();
+    !decoded.contains(separates) && !matches!(decoded.split(';').next(), Some("." | ".."))
 }
 
 /// The new query. None when it stays. Pairs that no rule names keep their bytes.

@@ -57,7 +57,7 @@ enum Value {
     Text(String),
     /// A field's value: a character stands for a byte.
     Field(String),
-    /// A piece of the request's target, in percent-encoding.
+    /// A piece of the request's path, in percent-encoding.
     Target(String),
 }
 
@@ -142,7 +142,7 @@ impl Reference {
             Self::Scheme => Value::Text(request.scheme()),
             Self::Authority => Value::Text(request.authority()),
             Self::Path => Value::Target(request.path()),
-            Self::Query => Value::Target(request.query()?),
+            Self::Query => Value::Text(request.query()?),
             Self::PathParam(name) => Value::Target(request.path_param(name)?),
             Self::QueryParam(name) => Value::Text(request.query_param(name)?),
             Self::Header(name) => Value::Field(request.header(name)?),
