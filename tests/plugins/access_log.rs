@@ -72,7 +72,7 @@ async fn each_exchange_gets_one_json_line_whether_it_was_allowed_denied_or_faile
     assert_eq!(json!(told("route")), json!(["x", "x", "x", "down"]));
     assert_eq!(json!(told("principal")), json!(["alice smith", "alice smith", null, null]));
     assert_eq!(json!(told("verdict")), json!(["allow", "allow", "deny", null]));
-    assert_eq!(json!(told("verdict_cached")), json!([false, true, false, null]));
+    assert_eq!(json!(told("verdict_cached")), json!([false, true, false, false]));
     assert_eq!(json!(told("failure")), json!([null, null, null, "upstream_unreachable"]));
 }
 
@@ -114,7 +114,7 @@ async fn the_combined_format_is_a_line_that_a_client_cannot_break() {
     assert_eq!(allowed[0], "127.0.0.1 - alice\\x20smith ");
     assert!(allowed[1].len() == 26 && allowed[1].ends_with(" +0000"), "{}", allowed[1]);
     assert_eq!(allowed[2], r#" "GET /x/1?q=%22 HTTP/1.1" 200 5 "https://a.example/" "a \"b\" \\ \xc3\xa9""#);
-    assert_eq!((denied[0].as_str(), denied[2].as_str()), ("127.0.0.1 - - ", r#" "GET /x/2 HTTP/2" 401 23 "-" "-""#));
+    assert_eq!((denied[0].as_str(), denied[2].as_str()), ("127.0.0.1 - - ", r#" "GET /x/2 HTTP/2.0" 401 23 "-" "-""#));
     assert_eq!(lines.len(), 2);
 }
 
