@@ -226,7 +226,7 @@ fn a_filter_that_answers_before_anything_went_on_is_heard() {
 
 #[test]
 fn a_filter_that_answers_or_fails_too_late_breaks_the_request_off() {
-    for config in ["reject = \"virus\"", "fail = \"no\""] {
+    for (config, why) in [("reject = \"virus\"", "plugin_invalid"), ("fail = \"no\"", "plugin_error")] {
         let (sender, messages) = channel();
         let sender = Mutex::new(sender);
         let upstream = RawUpstream::start(move |raw| {
@@ -239,7 +239,7 @@ fn a_filter_that_answers_or_fails_too_late_breaks_the_request_off() {
         client.send(POST).send(piece("fine"));
         messages.recv_timeout(DEADLINE).unwrap();
         let reply = client.send(piece("virus")).send(END).response();
-        assert!(reply.status() >= 500, "{}", reply.head);
+        assert_eq!(code(&reply), failed(500, why));
         assert!(!messages.recv_timeout(DEADLINE).unwrap().contains(END), "the upstream was told that it is whole");
         assert_eq!(gateway.metric("gatehouse_plugin_faults_total{plugin=\"p0\"}"), 1);
     }

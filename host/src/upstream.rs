@@ -125,7 +125,7 @@ pub(crate) async fn send(sending: Sending<'_>) -> Result<Response<UpstreamBody>,
             (None, Some((method, target, headers))) if was_kept && is_lost(&error) => {
                 assemble(method.clone(), target.clone(), headers.clone(), RequestBody::Empty)
             }
-            _ => return Err(Failure::UpstreamBroken(describe(&error))),
+            _ => return Err(blame(&error)),
         };
     }
 }
@@ -171,6 +171,15 @@ fn usable(status: StatusCode, headers: &HeaderMap) -> Result<(), Failure> {
         }
         (Some(_), None) if !headers.contains_key(CONTENT_LENGTH) => Ok(()),
         _ => broken("it has two framings"),
+    }
+}
+
+/// Whose fault it was: a chunk filter's, when the request's body broke off at one, else the upstream's.
+fn blame(error: &hyper::Error) -> Failure {
+    use std::error::Error as _;
+    match error.source().and_then(|source| source.downcast_ref::<Broken>()) {
+        Some(Broken::Failure(failure)) => failure.clone(),
+        Some(Broken::Reply(_)) | None => Failure::UpstreamBroken(describe(error)),
     }
 }
 

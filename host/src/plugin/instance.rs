@@ -19,7 +19,7 @@ use super::{
         authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter,
         response_body_filter, response_filter,
     },
-    engine::TICK,
+    engine::{TICK, tick_for},
     hooks::Hooks,
     shared::Shared,
     state::{Reads, State},
@@ -196,6 +196,7 @@ fn arm(store: &mut Store<State>, cpu: Duration) {
     state.ticks_left = cpu.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
     state.wall = state.shared.limits.time.max(cpu);
     state.end = None;
+    tick_for(state.wall);
     store.set_epoch_deadline(1);
 }
 
