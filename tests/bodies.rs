@@ -55,6 +55,16 @@ fn failed(status: u16, code: &str) -> (u16, String) {
 }
 
 #[test]
+fn an_empty_collected_body_still_tells_its_length() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&whole("request = { upper = true }"), &upstream);
+    assert_eq!(ask(gateway.address(), post("")).status(), 200);
+    assert_eq!(upstream.last().header("content-length"), Some("0"));
+    assert_eq!(ask(gateway.address(), get("/x", "")).status(), 200);
+    assert_eq!(upstream.last().header("content-length"), None, "a GET has none to tell");
+}
+
+#[test]
 fn a_whole_request_body_is_changed_whatever_its_framing() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&whole("request = { upper = true }"), &upstream);

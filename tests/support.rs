@@ -14,7 +14,7 @@ pub(crate) use held::Held;
 pub(crate) use http2::Http2;
 pub(crate) use process::Process;
 pub(crate) use raw::{Raw, RawUpstream};
-pub(crate) use upstream::{Seen, Upstream};
+pub(crate) use upstream::Upstream;
 
 use std::path::PathBuf;
 

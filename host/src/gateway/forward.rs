@@ -5,8 +5,9 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Uri,
+    HeaderMap, HeaderValue, Method, Uri,
     header::{CONTENT_LENGTH, HOST},
 };
 
@@ -71,8 +72,8 @@ fn headers(exchange: &mut Arc<Exchange>, route: usize, peer: Peer, body: &Reques
             None => drop(headers.remove(name)),
         }
     }
-    if matches!(body, RequestBody::Whole(_)) {
-        headers.remove(CONTENT_LENGTH);
+    if let RequestBody::Whole(whole) = body {
+        set_length(&mut headers, &exchange.request.method, whole.as_ref().map_or(0, Bytes::len));
     }
     let client = edge::Client {
         peer: peer.address.ip(),
@@ -91,6 +92,16 @@ fn headers(exchange: &mut Arc<Exchange>, route: usize, peer: Peer, body: &Reques
     }
     headers.insert(X_REQUEST_ID, exchange.id.header());
     headers
+}
+
+/// Tells the length of a body that was collected. An empty one has a length too, where a method normally has a body:
+/// strict servers answer 411 without (RFC 9110 section 8.6).
+fn set_length(headers: &mut HeaderMap, method: &Method, length: usize) {
+    let tells = length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(method);
+    match tells {
+        true => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
+        false => drop(headers.remove(CONTENT_LENGTH)),
+    }
 }
 
 /// The text of a template; None when something that it names is not there.
