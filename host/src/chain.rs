@@ -24,9 +24,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// A filter has answered: `by` is its index in the snapshot.
-    Reply { reply: PluginReply, by: Option<usize> },
+    Reply { reply: Box<PluginReply>, by: Option<usize> },
     /// An authorizer has refused; the reason is for the log.
-    Denied { reply: PluginReply, reason: Option<String> },
+    Denied { reply: Box<PluginReply>, reason: Option<String> },
     /// Something went wrong.
     Failure(Failure),
     /// Something went wrong when part of a body was gone already: it cannot be skipped.

@@ -57,7 +57,7 @@ async fn answer(worker: &Worker, exchange: &mut Arc<Exchange>, peer: Peer, body:
     chain::authorize(exchange, route, worker.index).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => forward::forward(worker, exchange, route, peer, body, &broken).await.map(|body| (body, None))?,
-        Err(Stop::Reply { reply, by }) => (respond(exchange, reply::of_plugin(reply)), by),
+        Err(Stop::Reply { reply, by }) => (respond(exchange, reply::of_plugin(*reply)), by),
         Err(stop) => return Err(stop),
     };
     chain::on_response(exchange, route, worker.index, made.0, made.1).await
@@ -66,10 +66,10 @@ async fn answer(worker: &Worker, exchange: &mut Arc<Exchange>, peer: Peer, body:
 /// The answer when the chain has ended early.
 fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
     match stop {
-        Stop::Reply { reply, .. } => respond(exchange, reply::of_plugin(reply)),
+        Stop::Reply { reply, .. } => respond(exchange, reply::of_plugin(*reply)),
         Stop::Denied { reply, reason } => {
             tracing::debug!(request_id = exchange.id.as_str(), reason, "denied");
-            respond(exchange, reply::of_plugin(reply))
+            respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {
             let response = reply::of_failure(&failure, exchange.id);

@@ -184,6 +184,7 @@ impl Plugin {
 }
 
 /// What a request that has no instance may get.
+#[expect(clippy::large_enum_variant, reason = "made and taken apart at once")]
 enum Free {
     Instance(Instance),
     Room(OwnedSemaphorePermit),

@@ -77,7 +77,7 @@ pub(crate) enum Found {
         allow: HeaderValue,
     },
     /// No route matches.
-    NotFound,
+    Nothing,
 }
 
 impl Router {
@@ -110,7 +110,7 @@ impl Router {
     pub(crate) fn find(&self, lookup: &Lookup<'_>) -> Found {
         match self.search(lookup, &mut |leaf| leaf.accepts(lookup)) {
             Some(route) => Found::Match { route, params: self.params[route].clone() },
-            None => self.allowed(lookup).map_or(Found::NotFound, |allow| Found::MethodNotAllowed { allow }),
+            None => self.allowed(lookup).map_or(Found::Nothing, |allow| Found::MethodNotAllowed { allow }),
         }
     }
 

@@ -130,7 +130,7 @@ fn denied(said: Said) -> Stop {
     match said {
         Said::Deny(verdict) => match &*verdict {
             Verdict::Deny(Denial { reply, reason, .. }) => {
-                Stop::Denied { reply: reply.clone(), reason: reason.clone() }
+                Stop::Denied { reply: Box::new(reply.clone()), reason: reason.clone() }
             }
             Verdict::Allow(_) | Verdict::Abstain => Failure::Unauthorized.into(),
         },

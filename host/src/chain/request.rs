@@ -87,7 +87,7 @@ async fn chunks(exchange: &Arc<Exchange>, session: Session, body: RequestBody) -
 pub(super) fn stopped(broken: Broken) -> Stop {
     match broken {
         Broken::Failure(failure) => Stop::Body(failure),
-        Broken::Reply(reply) => Stop::Reply { reply: *reply, by: None },
+        Broken::Reply(reply) => Stop::Reply { reply, by: None },
     }
 }
 
@@ -99,7 +99,7 @@ fn take_on(
 ) -> Result<(), Stop> {
     match action {
         RequestAction::Unchanged => Ok(()),
-        RequestAction::Respond(reply) => Err(Stop::Reply { reply, by: None }),
+        RequestAction::Respond(reply) => Err(Stop::Reply { reply: Box::new(reply), by: None }),
         RequestAction::Edit(mut changes) => {
             let new_body = changes.body.take();
             apply(edit(exchange), plugin, changes).map_err(|why| failed(plugin, Fault::Invalid(why)))?;

@@ -109,7 +109,7 @@ pub(super) fn admit(
         Found::MethodNotAllowed { allow } => {
             return Err(Failure::MethodNotAllowed { allow: isomorphic_decode(allow.as_bytes()) });
         }
-        Found::NotFound => return Err(Failure::RouteNotFound),
+        Found::Nothing => return Err(Failure::RouteNotFound),
     };
     request.params = params;
     exchange.route = Some(route);

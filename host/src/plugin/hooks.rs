@@ -11,6 +11,9 @@ use super::{bindings::lifecycle, instance::Functions, state::State};
 const PACKAGE: &str = "gatehouse:plugin/";
 const VERSION: &str = "@0.1.0";
 
+/// The type of `lifecycle.init`.
+type Init = TypedFunc<(String,), (Result<(), String>,)>;
+
 /// Which hooks a component exports.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {
@@ -34,7 +37,7 @@ impl Hooks {
     /// Looks which of our interfaces a component exports.
     pub(super) fn of(component: &Component, wasi: bool) -> Self {
         let find = |interface: &str, function: &str| {
-            let interface = component.get_export_index(None, &format!("{PACKAGE}{interface}{VERSION}"))?;
+            let interface = component.get_export_index(None, format!("{PACKAGE}{interface}{VERSION}"))?;
             component.get_export_index(Some(&interface), function)
         };
         Self {
@@ -144,11 +147,7 @@ impl Hooks {
     }
 
     /// `lifecycle.init`.
-    pub(super) fn init(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Option<TypedFunc<(String,), (Result<(), String>,)>>> {
+    pub(super) fn init(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Option<Init>> {
         typed(store, instance, self.init)
     }
 

@@ -69,7 +69,7 @@ impl Table {
 
     #[track_caller]
     fn misses(&self, request: &str) {
-        assert_eq!(self.find(request), Found::NotFound, "{request}");
+        assert_eq!(self.find(request), Found::Nothing, "{request}");
     }
 }
 
@@ -314,7 +314,7 @@ fn the_tree_finds_what_sorting_all_matches_finds() {
             match (table.find(&request), expected) {
                 (Found::Match { route, .. }, Some(expected)) if route == expected => found += 1,
                 (Found::MethodNotAllowed { .. }, None) if near => refused += 1,
-                (Found::NotFound, None) if !near => {}
+                (Found::Nothing, None) if !near => {}
                 (other, _) => panic!("{request}: {other:?} instead of {expected:?}; {:#?}", table.rules),
             }
         }
