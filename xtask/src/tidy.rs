@@ -4,6 +4,7 @@
 //! in `code` (Rust sources) and `docs` (what the documentation promises).
 
 mod code;
+mod contract;
 mod docs;
 
 use std::{
@@ -65,6 +66,7 @@ pub(crate) fn check(options: Options) -> Result<()> {
     let sources = sources()?;
     let mut findings: Vec<_> = sources.iter().flat_map(code::check).collect();
     findings.extend(docs::check(&sources)?);
+    findings.extend(contract::check()?);
     for finding in &findings {
         println!("{finding}");
     }
