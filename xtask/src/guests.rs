@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_package_is_a_guest_by_its_folder() {
         let found = |folder: &str| {
-            let manifest = format!("/root/{folder}/Cargo.toml");
+            let manifest = format!("/repository/{folder}/Cargo.toml");
             let package = serde_json::json!({ "name": "a-b", "manifest_path": manifest });
             guest(&package, Path::new("/root")).is_some()
         };
