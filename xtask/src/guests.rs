@@ -150,7 +150,7 @@ mod tests {
         let found = |folder: &str| {
             let manifest = format!("/repository/{folder}/Cargo.toml");
             let package = serde_json::json!({ "name": "a-b", "manifest_path": manifest });
-            guest(&package, Path::new("/root")).is_some()
+            guest(&package, Path::new("/repository")).is_some()
         };
         for folder in ["plugins/jwt", "tests/guests/probe", "bench/guests/bench-filter", "examples/own/plugin"] {
             assert!(found(folder), "{folder}");
