@@ -65,6 +65,29 @@ fn a_check_tells_the_problems_of_all_plugins_at_once_with_their_places() {
     assert!(problems.contains("   15 | format = \"xml\"\n      |          ^^^^^"), "{problems}");
 }
 
+/// A logger by its exports, whose core module never comes to the end of its start function.
+const NEVER_STARTS: &str = r#"(component
+    (core module $m (func $s (loop (br 0))) (start $s) (func (export "log")))
+    (core instance $i (instantiate $m))
+    (func $log (canon lift (core func $i "log")))
+    (instance $x (export "log" (func $log)))
+    (export "gatehouse:plugin/logger@0.1.0" (instance $x)))"#;
+
+#[test]
+fn a_component_that_loops_while_it_is_instantiated_is_refused_in_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = folder.path().join("loop.wasm");
+    fs::write(&component, wat::parse_str(NEVER_STARTS).unwrap()).unwrap();
+    let plugin = format!("[plugins.p]\ncomponent = {component:?}\nlimits = {{ init = \"50ms\" }}\n");
+    let route = "[routes.x]\npath = \"/x\"\nupstream = \"up\"\nplugins = [\"p\"]\n";
+    // In a process of its own, where no other plugin's calls keep the epochs moving.
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(run("check", &(plugin + route))));
+    let output = ended.recv_timeout(Duration::from_secs(20)).expect("the check comes to an end");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("CPU time"), "{}", text(&output.stderr));
+}
+
 #[test]
 fn a_configuration_that_is_not_there_is_named() {
     for command in ["check", "run"] {

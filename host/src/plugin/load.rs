@@ -16,7 +16,7 @@ use super::{
     Plugin,
     bindings::lifecycle::Manifest,
     code::{self, Binary},
-    engine::{Runtime, runtime},
+    engine::{Runtime, runtime, tick_for},
     hooks::Hooks,
     instance::{Instance, Recipe},
     shared::Shared,
@@ -188,6 +188,7 @@ fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Share
     let mut store = Store::new(pre.engine(), State::new(shared.clone(), wasi));
     store.limiter(|state| state);
     store.epoch_deadline_trap();
+    tick_for(shared.limits.init);
     store.set_epoch_deadline(shared.limits.init.as_millis() as u64 + 1);
     pre.instantiate(&mut store).is_err()
 }
