@@ -37,7 +37,7 @@ fn line(exchange: &Exchange) {
         request_id = exchange.id.as_str(),
         client = %request.client,
         method = request.method.as_str(),
-        host = request.authority,
+        host = &*request.authority,
         path = request.target.path(),
         route = exchange.route_name(),
         status,

@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -74,12 +75,12 @@ pub(crate) struct Open {
     worker: Rc<Worker>,
     complete: bool,
     /// Keeps the connection from counting as idle.
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl Open {
-    pub(crate) fn new(exchange: Exchange, worker: Rc<Worker>, in_flight: InFlight) -> Self {
-        Self { exchange: Some(Arc::new(exchange)), worker, complete: false, _in_flight: in_flight }
+    pub(crate) fn new(exchange: Arc<Exchange>, worker: Rc<Worker>, in_flight: InFlight) -> Self {
+        Self { exchange: Some(exchange), worker, complete: false, in_flight }
     }
 
     /// The exchange.
@@ -97,7 +98,9 @@ impl Drop for Open {
     fn drop(&mut self) {
         let Some(mut exchange) = self.exchange.take() else { return };
         let now = chain::edit(&mut exchange);
-        now.outcome.duration = now.started.elapsed();
+        let ended = Instant::now();
+        self.in_flight.ended(ended.into());
+        now.outcome.duration = ended.duration_since(now.started);
         if !self.complete && now.outcome.failure.is_none() {
             now.outcome.failure = Some(Failure::ClientLeft);
         }

@@ -7,7 +7,7 @@ pub(crate) use pipe::{Direction, filtered};
 
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -93,25 +93,11 @@ pub(crate) struct ClientBody {
     left: u64,
     idle: Idle,
     progress: Arc<Progress>,
-    /// What broke it, for whoever sees only that the upstream request failed.
-    broken: Arc<OnceLock<Failure>>,
 }
 
 impl ClientBody {
-    pub(crate) fn new(
-        inner: Incoming,
-        limit: u64,
-        idle: Duration,
-        progress: Arc<Progress>,
-        broken: Arc<OnceLock<Failure>>,
-    ) -> Self {
-        Self { inner, left: limit, idle: Idle::new(idle), progress, broken }
-    }
-
-    fn fail(&self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        // The first reason is the one that counts.
-        let _ = self.broken.set(failure.clone());
-        Poll::Ready(Some(Err(Broken::Failure(failure))))
+    pub(crate) fn new(inner: Incoming, limit: u64, idle: Duration, progress: Arc<Progress>) -> Self {
+        Self { inner, left: limit, idle: Idle::new(idle), progress }
     }
 }
 
@@ -123,19 +109,19 @@ impl Body for ClientBody {
         let this = self.get_mut();
         let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
             ready!(this.idle.poll(cx));
-            return this.fail(Failure::BodyTimeout);
+            return broken(Failure::BodyTimeout);
         };
         this.idle.reset();
         match frame {
             None => Poll::Ready(None),
             // The `trailer` that would announce them ends here, and a body without trailers is whole.
             Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
-            Some(Err(_)) => this.fail(Failure::BodyBroken),
+            Some(Err(_)) => broken(Failure::BodyBroken),
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 this.progress.add_request(bytes);
                 match this.left.checked_sub(bytes as u64) {
-                    None => this.fail(Failure::BodyTooLarge),
+                    None => broken(Failure::BodyTooLarge),
                     Some(left) => {
                         this.left = left;
                         Poll::Ready(Some(Ok(frame)))
@@ -152,6 +138,10 @@ impl Body for ClientBody {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+fn broken(failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    Poll::Ready(Some(Err(Broken::Failure(failure))))
 }
 
 /// Time without a byte. The timer exists only while there is something to wait for.

@@ -22,10 +22,10 @@ use hyper::{
 };
 use tokio::{
     net::TcpStream,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 
-use crate::{config::ClientLimits, gateway, gateway::Peer, worker::Worker};
+use crate::{config::ClientLimits, deadline::Deadline, gateway, gateway::Peer, worker::Worker};
 use io::{Io, Life, Phase};
 
 /// What every HTTP/2 client sends first (RFC 9113 section 3.4).
@@ -35,7 +35,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const STREAMS: u32 = 200;
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Rc<Peer>) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
     let limits = worker.gateway.snapshot().config.limits.clone();
@@ -46,9 +46,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
     let life = Rc::new(Life::new(http2));
     let io = Io::new(stream, life.clone());
     let service = {
-        let (worker, life) = (worker.clone(), life.clone());
+        let (worker, peer, life) = (worker.clone(), peer.clone(), life.clone());
         service_fn(move |request| {
-            let (worker, in_flight) = (worker.clone(), InFlight::new(life.clone()));
+            let (worker, peer, in_flight) = (worker.clone(), peer.clone(), InFlight::new(life.clone()));
             async move { Ok::<_, Infallible>(gateway::serve(worker, peer, in_flight, request).await) }
         })
     };
@@ -133,7 +133,7 @@ async fn watch<C: Connection>(
     limits: &ClientLimits,
 ) -> hyper::Result<()> {
     let mut stop = pin!(worker.stopped());
-    let mut timer = pin!(sleep_until(Instant::now() + limits.header_timeout));
+    let mut deadline = Deadline::new(Instant::now() + limits.header_timeout);
     let mut registered = false;
     let mut finishing = false;
     poll_fn(move |cx: &mut Context<'_>| {
@@ -150,22 +150,13 @@ async fn watch<C: Connection>(
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended);
             }
-            let deadline = match life.phase() {
+            deadline.set(match life.phase() {
                 Phase::Busy => return Poll::Pending,
                 Phase::Head(since) => since + limits.header_timeout,
                 Phase::Idle(since) => since + limits.idle_timeout,
-            };
-            if timer.deadline() > deadline {
-                timer.as_mut().reset(deadline);
-            }
-            while timer.as_mut().poll(cx).is_ready() {
-                if Instant::now() >= deadline {
-                    if life.give_up() {
-                        break;
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                timer.as_mut().reset(deadline);
+            });
+            if deadline.poll(cx).is_ready() && !life.give_up() {
+                return Poll::Ready(Ok(()));
             }
             if !life.has_given_up() {
                 return Poll::Pending;

@@ -1,42 +1,32 @@
 //! What of a client's header section may pass, and what the gateway adds to it.
 //!
 //! The order is the invariant: first [`strip_hop_by_hop`], then [`strip_request`], then the plugins, and only then
-//! [`add_forwarded`], [`add_via`] and the route's own headers. So nothing that a client names or sends can remove or
+//! [`Own`], what the gateway and the route say themselves. So nothing that a client names or sends can remove or
 //! imitate what an upstream trusts. Nothing here knows routes or plugins.
 
 mod authority;
 mod client;
 mod foreign;
-mod forwarded;
 mod hop;
+mod own;
+mod survey;
 
-pub(crate) use authority::authority;
+pub(crate) use authority::{Authorities, authority};
 pub(crate) use client::{client_address, is_trusted};
 pub(crate) use foreign::strip_request;
-pub(crate) use forwarded::add_forwarded;
-pub(crate) use hop::strip_hop_by_hop;
-
-use std::net::IpAddr;
+pub(crate) use hop::{is_hop_by_hop, options, strip_hop_by_hop};
+pub(crate) use own::Own;
+pub(crate) use survey::Survey;
 
 use http::{HeaderMap, HeaderValue, Version, header::VIA};
 
-/// The other end of a connection and what it asked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Client<'a> {
-    /// The address of the connection's other end.
-    pub(crate) peer: IpAddr,
-    /// Whether `peer` is one of the trusted proxies: see [`is_trusted`].
-    pub(crate) trusted: bool,
-    /// Whether it reached the listener with TLS.
-    pub(crate) https: bool,
-    /// The canonical authority it asked for; empty when it named none.
-    pub(crate) authority: &'a str,
-}
-
-/// Number of header fields, and bytes of their names and values together.
-pub(crate) fn count_headers(headers: &HeaderMap) -> (usize, usize) {
-    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    (headers.len(), bytes)
+/// Writes a header field as HTTP/1.1 has it.
+pub(crate) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// What `Via` says of this gateway (RFC 9110 section 7.6.3), made once per configuration.
@@ -57,30 +47,21 @@ impl Via {
 
     /// Tells that a message went through this gateway. `version` is the one it came in with.
     pub(crate) fn add(&self, headers: &mut HeaderMap, version: Version) {
-        let value = match version {
+        headers.append(VIA, self.value(version).clone());
+    }
+
+    fn value(&self, version: Version) -> &HeaderValue {
+        match version {
             Version::HTTP_09 | Version::HTTP_10 => &self.http10,
             Version::HTTP_2 => &self.http2,
             _ => &self.http11,
-        };
-        headers.append(VIA, value.clone());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::{ACCEPT, HOST};
-
     use super::*;
-
-    #[test]
-    fn every_field_counts_with_its_name_and_value() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(count_headers(&headers), (0, 0));
-        headers.append(ACCEPT, HeaderValue::from_static("a/b"));
-        headers.append(ACCEPT, HeaderValue::from_static("c"));
-        headers.append(HOST, HeaderValue::from_static(""));
-        assert_eq!(count_headers(&headers), (3, 6 + 3 + 6 + 1 + 4));
-    }
 
     #[test]
     fn via_is_added_behind_those_of_earlier_hops() {

@@ -31,8 +31,6 @@ pub struct Exchange {
     pub snapshot: Arc<Snapshot>,
     /// When the header section had arrived.
     pub started: Instant,
-    /// The same as a date.
-    pub started_at: SystemTime,
     /// Index of the matched route in the snapshot.
     pub route: Option<usize>,
     /// The request as the plugins have left it so far.
@@ -53,7 +51,7 @@ pub struct Request {
     /// `http` or `https`, as the client reached the listener.
     pub scheme: &'static str,
     /// The canonical authority.
-    pub authority: String,
+    pub authority: Arc<str>,
     /// Canonical path and the query as sent.
     pub target: PathAndQuery,
     /// The path that the route matched, when a filter has changed `target` since.
@@ -133,6 +131,11 @@ impl Progress {
 }
 
 impl Exchange {
+    /// When the header section had arrived, as a date.
+    pub fn started_at(&self) -> SystemTime {
+        SystemTime::now() - self.started.elapsed()
+    }
+
     /// The value of an attribute by its full name.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().rev().find(|(n, _)| **n == *name).map(|(_, value)| &**value)

@@ -4,14 +4,13 @@
 
 mod admit;
 mod forward;
+mod peer;
 
-use std::{
-    net::SocketAddr,
-    rc::Rc,
-    sync::{Arc, OnceLock},
-};
+pub(crate) use peer::Peer;
 
-use http::{HeaderName, HeaderValue, Request, Response};
+use std::{rc::Rc, sync::Arc};
+
+use http::{HeaderName, HeaderValue, Request, Response, uri::Authority};
 use hyper::body::Incoming;
 
 use crate::{
@@ -20,7 +19,6 @@ use crate::{
     chain::{self, Stop},
     connection::InFlight,
     exchange::{self, Exchange},
-    failure::Failure,
     reply,
     worker::Worker,
 };
@@ -28,35 +26,33 @@ use crate::{
 /// The id of the exchange, for both sides.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where a request came in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
-    pub(crate) scheme: &'static str,
-}
-
 /// Answers a request, whatever happens.
 pub(crate) async fn serve(
     worker: Rc<Worker>,
-    peer: Peer,
+    peer: Rc<Peer>,
     in_flight: InFlight,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let (exchange, body) = admit::open(&worker, peer, request);
+    let (exchange, named, body) = admit::open(&worker, &peer, request);
     let mut open = Open::new(exchange, worker.clone(), in_flight);
-    let body = match answer(&worker, open.exchange(), peer, body).await {
+    let body = match answer(&worker, open.exchange(), &peer, named, body).await {
         Ok(body) => body,
         Err(stop) => stopped(open.exchange(), stop),
     };
     finish(open, body)
 }
 
-async fn answer(worker: &Worker, exchange: &mut Arc<Exchange>, peer: Peer, body: Incoming) -> Result<AnswerBody, Stop> {
-    let broken = Arc::new(OnceLock::new());
-    let (route, body) = admit::admit(chain::edit(exchange), peer, body, &broken)?;
+async fn answer(
+    worker: &Worker,
+    exchange: &mut Arc<Exchange>,
+    peer: &Peer,
+    named: Option<Authority>,
+    body: Incoming,
+) -> Result<AnswerBody, Stop> {
+    let (route, body) = admit::admit(chain::edit(exchange), peer, named, body)?;
     chain::authorize(exchange, route, worker.index).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
-        Ok(body) => forward::forward(worker, exchange, route, peer, body, &broken).await.map(|body| (body, None))?,
+        Ok(body) => forward::forward(worker, exchange, route, peer, body).await.map(|body| (body, None))?,
         Err(Stop::Reply { reply, by }) => (respond(exchange, reply::of_plugin(*reply)), by),
         Err(stop) => return Err(stop),
     };
@@ -107,12 +103,12 @@ fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 /// A request's body before any plugin has seen it.
-fn client_body(exchange: &Exchange, limit: u64, body: Incoming, broken: &Arc<OnceLock<Failure>>) -> RequestBody {
+fn client_body(exchange: &Exchange, limit: u64, body: Incoming) -> RequestBody {
     use http_body::Body as _;
     if body.is_end_stream() {
         return RequestBody::Empty;
     }
     let idle = exchange.snapshot.config.limits.body_idle_timeout;
     let progress = exchange.outcome.progress.clone();
-    RequestBody::Client(crate::body::ClientBody::new(body, limit, idle, progress, broken.clone()))
+    RequestBody::Client(crate::body::ClientBody::new(body, limit, idle, progress))
 }

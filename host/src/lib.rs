@@ -19,6 +19,7 @@ mod answer;
 mod body;
 mod chain;
 mod connection;
+mod deadline;
 mod edge;
 mod gateway;
 mod lines;

@@ -141,7 +141,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
 
 fn open(worker: &Rc<Worker>, stream: TcpStream, address: std::net::SocketAddr) {
     let busy = worker.busy();
-    let peer = Peer { address, scheme: "http" };
+    let peer = Rc::new(Peer::new(address, "http"));
     let worker = worker.clone();
     tokio::task::spawn_local(async move {
         connection::serve(worker, stream, peer).await;

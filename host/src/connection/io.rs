@@ -75,23 +75,31 @@ impl Life {
 }
 
 /// An exchange on a connection, for as long as it lives.
-pub(crate) struct InFlight(Rc<Life>);
+pub(crate) struct InFlight {
+    life: Rc<Life>,
+    ended: Option<Instant>,
+}
 
 impl InFlight {
     pub(super) fn new(life: Rc<Life>) -> Self {
         life.exchanges.set(life.exchanges.get() + 1);
         life.phase.set(Phase::Busy);
-        Self(life)
+        Self { life, ended: None }
+    }
+
+    /// Tells when it was over: saves a look at the clock.
+    pub(crate) fn ended(&mut self, at: Instant) {
+        self.ended = Some(at);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let life = &self.0;
+        let life = &self.life;
         life.exchanges.set(life.exchanges.get() - 1);
         if life.exchanges.get() == 0 {
             life.begun.set(false);
-            life.phase.set(Phase::Idle(Instant::now()));
+            life.phase.set(Phase::Idle(self.ended.unwrap_or_else(Instant::now)));
         }
     }
 }

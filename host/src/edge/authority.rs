@@ -4,8 +4,10 @@
 //! way into other people's caches. What is doubtful is refused with 400, never guessed.
 
 use std::{
+    cell::RefCell,
     fmt::Write as _,
     net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 use http::{HeaderMap, HeaderValue, Version, header::HOST, uri};
@@ -39,8 +41,25 @@ pub(crate) enum EdgeError {
 /// Which host and port a client asked for: lower case, without a dot at the end, without the default port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authority {
-    text: String,
+    text: Arc<str>,
     host: usize,
+}
+
+/// The authorities that one client asks for. It mostly asks for one, again and again: the last is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Authorities(RefCell<Option<(Box<[u8]>, Authority)>>);
+
+impl Authorities {
+    fn parse(&self, text: &[u8]) -> Result<Authority, EdgeError> {
+        if let Some((known, authority)) = &*self.0.borrow()
+            && **known == *text
+        {
+            return Ok(authority.clone());
+        }
+        let authority = Authority::parse(text)?;
+        *self.0.borrow_mut() = Some((text.into(), authority.clone()));
+        Ok(authority)
+    }
 }
 
 impl Authority {
@@ -50,7 +69,7 @@ impl Authority {
     }
 
     /// The text alone, without a copy.
-    pub(crate) fn into_string(self) -> String {
+    pub(crate) fn into_text(self) -> Arc<str> {
         self.text
     }
 
@@ -77,7 +96,7 @@ impl Authority {
             // Writing to a string can not fail.
             let _ = write!(text, ":{port}");
         }
-        Ok(Self { text, host })
+        Ok(Self { text: text.into(), host })
     }
 }
 
@@ -88,6 +107,7 @@ impl Authority {
 /// - HTTP/2 has `:authority` or `Host`; both must agree (RFC 9113 section 8.3.1).
 /// - HTTP/1.0 may name none; then the authority is empty and matches only routes without a host.
 pub(crate) fn authority(
+    asked: &Authorities,
     target: Option<&uri::Authority>,
     headers: &HeaderMap,
     version: Version,
@@ -97,10 +117,10 @@ pub(crate) fn authority(
     if fields.next().is_some() {
         return Err(EdgeError::Several);
     }
-    let target = target.map(|target| Authority::parse(target.as_str().as_bytes())).transpose()?;
-    let field = field.map(Authority::parse).transpose()?;
+    let target = target.map(|target| asked.parse(target.as_str().as_bytes())).transpose()?;
+    let field = field.map(|field| asked.parse(field)).transpose()?;
     match (target, field) {
-        (None, None) if version <= Version::HTTP_10 => Ok(Authority { text: String::new(), host: 0 }),
+        (None, None) if version <= Version::HTTP_10 => Ok(Authority { text: Arc::default(), host: 0 }),
         (None, None) => Err(EdgeError::Missing),
         (Some(_), None) if version == Version::HTTP_11 => Err(EdgeError::Missing),
         (Some(target), Some(field)) if version >= Version::HTTP_2 && target != field => Err(EdgeError::Disagree),
@@ -168,7 +188,7 @@ mod tests {
         for host in hosts {
             headers.append(HOST, host.parse().unwrap());
         }
-        authority(target.as_ref(), &headers, version).map(Authority::into_string)
+        authority(&Authorities::default(), target.as_ref(), &headers, version).map(|it| it.into_text().to_string())
     }
 
     #[test]
@@ -194,6 +214,14 @@ mod tests {
     fn the_host_is_to_be_had_without_its_port() {
         for (text, host) in [("a.b:8080", "a.b"), ("a.b:80", "a.b"), ("[::1]:1", "[::1]")] {
             assert_eq!(Authority::parse(text.as_bytes()).unwrap().host(), host);
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_would_be_read() {
+        let asked = Authorities::default();
+        for text in ["A.b", "A.b", "a.b:80", "a..b", "A.b", "a@b", "c"] {
+            assert_eq!(asked.parse(text.as_bytes()), Authority::parse(text.as_bytes()), "{text}");
         }
     }
 

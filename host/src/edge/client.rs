@@ -10,7 +10,7 @@ use http::{
     header::{FORWARDED, HeaderName},
 };
 
-use super::forwarded::X_FORWARDED_FOR;
+use super::own::X_FORWARDED_FOR;
 use crate::config::{self, Network};
 
 /// Whether an address is one of the trusted proxies.

@@ -36,6 +36,11 @@ pub(crate) fn strip_request(headers: &mut HeaderMap, reserved: &[HeaderName], tr
     }
 }
 
+/// Whether a client's header may have to go, whoever the client is: most have none such, and need no closer look.
+pub(super) fn is_doubtful(name: &str) -> bool {
+    !matches!(class(name), Class::Client) || name.bytes().any(|byte| byte == b'_')
+}
+
 /// Whether two header names are one variable to a CGI program.
 fn is_same_variable(one: &str, other: &str) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };

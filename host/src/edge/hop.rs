@@ -4,7 +4,7 @@
 //! client that sends `Connection: x-user` must not take away the `x-user` that an authorizer sets.
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{CONNECTION, CONTENT_LENGTH, HOST},
 };
 
@@ -33,7 +33,8 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn is_hop_by_hop(name: &str) -> bool {
+/// Whether a header always belongs to its hop.
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     match name.as_bytes()[0] {
         b'c' => name == "connection",
         b'h' => name == "http2-settings",
@@ -50,19 +51,19 @@ fn is_hop_by_hop(name: &str) -> bool {
     }
 }
 
-/// The headers that are there and that `Connection` names. What is no token names nothing.
+/// The headers that are there and that `Connection` names.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
-    options
-        .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
-        .filter(|name| headers.contains_key(name) && !KEPT.contains(name))
-        .collect()
+    headers.get_all(CONNECTION).iter().flat_map(options).filter(|name| headers.contains_key(name)).collect()
+}
+
+/// The headers that a value of `Connection` takes with it. What is no token names nothing.
+pub(crate) fn options(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let options = connection.as_bytes().split(|&byte| byte == b',');
+    options.filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok()).filter(|name| !KEPT.contains(name))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     /// Strips `name: value` pairs and tells which names are left.

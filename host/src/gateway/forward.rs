@@ -1,26 +1,21 @@
-//! The step to the upstream and back: what is added to a request that leaves, what is taken from an answer that comes.
+//! The step to the upstream and back: what is said in a request that leaves, what is taken from an answer that comes.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Method, Uri,
-    header::{CONTENT_LENGTH, HOST},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
+use http_body::Body as _;
 
-use super::{Peer, X_REQUEST_ID, header_value};
+use super::{Peer, header_value};
 use crate::{
     answer::AnswerBody,
     body::RequestBody,
     chain,
     config::{Part, Template},
-    edge,
+    edge::{self, Own},
     exchange::{self, Exchange},
     failure::Failure,
-    upstream::{self, Sending},
+    snapshot::Snapshot,
+    upstream::{self, Answer, Outgoing},
     worker::Worker,
 };
 
@@ -29,79 +24,86 @@ pub(super) async fn forward(
     worker: &Worker,
     exchange: &mut Arc<Exchange>,
     route: usize,
-    peer: Peer,
+    peer: &Peer,
     body: RequestBody,
-    broken: &OnceLock<Failure>,
 ) -> Result<AnswerBody, Failure> {
     let snapshot = exchange.snapshot.clone();
     let index = snapshot.config.routes[route].upstream;
-    let headers = headers(exchange, route, peer, &body);
     let started = Instant::now();
-    let sent = upstream::send(Sending {
+    let mut head = worker.upstreams.buffer();
+    let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
+    // The memory of the request's header section serves the answer's, if nobody reads the former any more.
+    let mut headers = HeaderMap::new();
+    if !snapshot.chains[route].reads_request_later() {
+        std::mem::swap(&mut headers, &mut chain::edit(exchange).request.headers);
+        headers.clear();
+    }
+    let sent = upstream::send(upstream::Request {
         upstream: &snapshot.config.upstreams[index],
-        pool: worker.upstreams.of(snapshot.endpoints[index]),
-        method: exchange.request.method.clone(),
-        target: Uri::from(exchange.request.target.clone()),
-        headers,
+        pools: &worker.upstreams,
+        endpoint: snapshot.endpoints[index],
+        method: &exchange.request.method,
+        head,
+        outgoing,
         body,
+        headers,
         progress: &exchange.outcome.progress,
-        body_broken: broken,
+        now: started.into(),
     });
-    let (mut head, body) = sent.await?.into_parts();
-    edge::strip_hop_by_hop(&mut head.headers);
+    let Answer { status, version, mut headers, body } = sent.await?;
     if let Some(via) = &snapshot.via {
-        via.add(&mut head.headers, head.version);
+        via.add(&mut headers, version);
     }
     let now = chain::edit(exchange);
     now.outcome.upstream = Some(started.elapsed());
-    now.response = Some(exchange::Response { status: head.status, headers: head.headers });
+    now.response = Some(exchange::Response { status, headers });
     Ok(AnswerBody::Upstream(body))
 }
 
-/// The header section that leaves. What the gateway says itself comes last, so that nobody can unsay it.
-fn headers(exchange: &mut Arc<Exchange>, route: usize, peer: Peer, body: &RequestBody) -> HeaderMap {
-    let snapshot = exchange.snapshot.clone();
-    let server = &snapshot.config.server;
-    let mut headers = match snapshot.chains[route].reads_request_later() {
-        true => exchange.request.headers.clone(),
-        false => std::mem::take(&mut chain::edit(exchange).request.headers),
+/// Writes the header section that leaves, and says how the body follows it.
+fn write_head(
+    out: &mut Vec<u8>,
+    snapshot: &Snapshot,
+    exchange: &Exchange,
+    route: usize,
+    peer: &Peer,
+    body: &RequestBody,
+) -> Outgoing {
+    let config = &snapshot.config;
+    let request = &exchange.request;
+    let set = &config.routes[route].upstream_headers;
+    let set: Vec<(&HeaderName, Option<HeaderValue>)> =
+        set.iter().map(|(name, template)| (name, fill(template, exchange).as_deref().and_then(header_value))).collect();
+    let own = Own {
+        peer: peer.address,
+        peer_text: &peer.text,
+        trusted: edge::is_trusted(peer.address, &config.server.trusted_proxies),
+        scheme: request.scheme,
+        authority: &request.authority,
+        speaks: config.server.forwarded,
+        via: snapshot.via.as_ref(),
+        version: request.version,
+        id: &exchange.id,
+        route: &set,
     };
-    for (name, template) in &snapshot.config.routes[route].upstream_headers {
-        match fill(template, exchange).as_deref().and_then(header_value) {
-            Some(value) => drop(headers.insert(name.clone(), value)),
-            None => drop(headers.remove(name)),
-        }
-    }
-    if let RequestBody::Whole(whole) = body {
-        set_length(&mut headers, &exchange.request.method, whole.as_ref().map_or(0, Bytes::len));
-    }
-    let client = edge::Client {
-        peer: peer.address.ip(),
-        trusted: edge::is_trusted(peer.address.ip(), &server.trusted_proxies),
-        https: exchange.request.scheme == "https",
-        authority: &exchange.request.authority,
-    };
-    if headers.get(HOST).is_none_or(|host| host.as_bytes() != exchange.request.authority.as_bytes())
-        && let Ok(host) = HeaderValue::from_str(&exchange.request.authority)
-    {
-        headers.insert(HOST, host);
-    }
-    edge::add_forwarded(&mut headers, &client, server.forwarded);
-    if let Some(via) = &snapshot.via {
-        via.add(&mut headers, exchange.request.version);
-    }
-    headers.insert(X_REQUEST_ID, exchange.id.header());
-    headers
+    upstream::write_request_line(out, &request.method, request.target.as_str());
+    own.write(&request.headers, out);
+    let outgoing = outgoing(request, body);
+    upstream::write_framing(out, outgoing);
+    outgoing
 }
 
-/// Tells the length of a body that was collected. An empty one has a length too, where a method normally has a body:
-/// strict servers answer 411 without (RFC 9110 section 8.6).
-fn set_length(headers: &mut HeaderMap, method: &Method, length: usize) {
-    let tells = length > 0 || [Method::POST, Method::PUT, Method::PATCH].contains(method);
-    match tells {
-        true => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
-        false => drop(headers.remove(CONTENT_LENGTH)),
+/// How the body is framed: as itself says, whatever a header says. An empty one that was collected has a length too,
+/// where a method normally has a body: strict servers answer 411 without (RFC 9110 section 8.6).
+fn outgoing(request: &exchange::Request, body: &RequestBody) -> Outgoing {
+    if body.is_end_stream() {
+        let tells = match body {
+            RequestBody::Whole(_) => [Method::POST, Method::PUT, Method::PATCH].contains(&request.method),
+            _ => request.headers.contains_key(CONTENT_LENGTH),
+        };
+        return if tells { Outgoing::Empty } else { Outgoing::Nothing };
     }
+    body.size_hint().exact().map_or(Outgoing::Chunked, Outgoing::Length)
 }
 
 /// The text of a template; None when something that it names is not there.

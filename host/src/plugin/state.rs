@@ -143,7 +143,7 @@ impl request::Host for State {
     }
 
     fn authority(&mut self) -> wasmtime::Result<String> {
-        Ok(self.noted(|| Field::Authority)?.request.authority.clone())
+        Ok(self.noted(|| Field::Authority)?.request.authority.to_string())
     }
 
     fn protocol(&mut self) -> wasmtime::Result<String> {
@@ -220,7 +220,7 @@ impl attributes::Host for State {
 
 impl outcome::Host for State {
     fn started(&mut self) -> wasmtime::Result<u64> {
-        let started = self.noted(|| Field::Volatile)?.started_at;
+        let started = self.noted(|| Field::Volatile)?.started_at();
         Ok(started.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
     }
 

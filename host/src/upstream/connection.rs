@@ -1,0 +1,178 @@
+//! One connection to an upstream, and one request at a time on it.
+//!
+//! It has no task of its own: whoever has a request in hand reads and writes it directly, which costs a fifth less CPU
+//! per request than handing messages to a task per connection. Only the body of a request is sent by a task of its own
+//! (see `sending.rs`), so that an answer can be read at the same time.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use http::{HeaderMap, Method};
+use tokio::{
+    io::AsyncWrite,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::{Instant, timeout},
+};
+use tokio_util::io::poll_read_buf;
+
+use super::{
+    head::{self, Head},
+    sending::{Sending, SendingEnded},
+};
+use crate::{config, deadline::Deadline, exchange::Progress, failure::Failure};
+
+/// Room for a read at the beginning of an answer: with most answers all of it.
+const FIRST_READ: usize = 8 << 10;
+
+/// A connection.
+pub(super) struct Connection {
+    read: OwnedReadHalf,
+    /// With [`Sending`] while that is at work.
+    write: Option<OwnedWriteHalf>,
+    /// What was read and not taken yet.
+    pub(super) buffer: BytesMut,
+    pub(super) deadline: Deadline,
+}
+
+/// Why a request got no answer.
+pub(super) enum Lost {
+    /// The connection was closed before anything of the request was written.
+    Unsent(String),
+    /// It was closed before the first byte of an answer.
+    Unanswered(String),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl Connection {
+    /// Opens one.
+    pub(super) async fn open(upstream: &config::Upstream) -> Result<Box<Self>, Failure> {
+        let unreachable =
+            |error: io::Error| Failure::UpstreamUnreachable(format!("{}:{}: {error}", upstream.host, upstream.port));
+        let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
+        let connecting = timeout(upstream.connect_timeout, TcpStream::connect((host, upstream.port)));
+        let stream = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?.map_err(unreachable)?;
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let (read, write) = stream.into_split();
+        let deadline = Deadline::new(Instant::now() + upstream.first_byte_timeout);
+        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline }))
+    }
+
+    /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end. It asks the system only
+    /// when the runtime has seen that something is there.
+    pub(super) fn is_quiet(&self) -> bool {
+        let nothing = self.read.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        nothing && self.buffer.is_empty() && self.write.is_some()
+    }
+
+    /// Writes the header section of a request.
+    pub(super) async fn write_head(&mut self, head: &[u8]) -> Result<(), Lost> {
+        let mut written = 0;
+        while written < head.len() {
+            written += poll_fn(|cx| self.poll_write_head(cx, head, written)).await?;
+        }
+        Ok(())
+    }
+
+    fn poll_write_head(&mut self, cx: &mut Context<'_>, head: &[u8], written: usize) -> Poll<Result<usize, Lost>> {
+        let lost = |why: String| if written == 0 { Lost::Unsent(why) } else { Lost::Unanswered(why) };
+        let Some(write) = &mut self.write else { return Poll::Ready(Err(lost("it takes no request".into()))) };
+        match Pin::new(write).poll_write(cx, &head[written..]) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(lost("it takes no bytes".into()))),
+            Poll::Ready(wrote) => Poll::Ready(wrote.map_err(|error| lost(error.to_string()))),
+            Poll::Pending => self.deadline.poll(cx).map(|()| Err(Lost::Failed(Failure::UpstreamTimeout))),
+        }
+    }
+
+    /// Lends the writing half to the task that sends a body.
+    pub(super) fn lend(&mut self) -> Option<OwnedWriteHalf> {
+        self.write.take()
+    }
+
+    /// Takes the writing half back.
+    pub(super) fn give_back(&mut self, write: OwnedWriteHalf) {
+        self.write = Some(write);
+    }
+
+    /// Reads more into the buffer: the number of bytes, 0 at the end.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        self.buffer.reserve(room);
+        poll_read_buf(Pin::new(&mut self.read), cx, &mut self.buffer)
+    }
+
+    /// Waits for the header section of the answer, past interim ones (RFC 9110 section 15.2).
+    pub(super) async fn answer(
+        &mut self,
+        asked: &Method,
+        mut headers: HeaderMap,
+        sending: &mut Option<Sending>,
+        (most, progress): (Duration, &Progress),
+    ) -> Result<Head, Lost> {
+        let broken = |why: String| Lost::Failed(Failure::UpstreamBroken(why));
+        let (mut seen, mut any) = (0, false);
+        loop {
+            while let Some(block) = head::take(&mut self.buffer, &mut seen) {
+                let head = head::parse(&block, asked, headers).map_err(broken)?;
+                if !head.status.is_informational() {
+                    return Ok(head);
+                }
+                headers = head.headers;
+                headers.clear();
+            }
+            if self.buffer.len() > head::BYTES {
+                return Err(broken("its header section is too large".into()));
+            }
+            any |= !self.buffer.is_empty();
+            let more = poll_fn(|cx| self.poll_more(cx, sending, most, progress)).await?;
+            match more {
+                Ok(0) if !any => return Err(Lost::Unanswered("it closed the connection without an answer".into())),
+                Ok(0) => return Err(broken("it ended within its header section".into())),
+                Ok(_) => {}
+                Err(error) if !any => return Err(Lost::Unanswered(error.to_string())),
+                Err(error) => return Err(broken(error.to_string())),
+            }
+        }
+    }
+
+    /// Reads, while the request's body may still be on its way: while that moves, the time does not run.
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        sending: &mut Option<Sending>,
+        most: Duration,
+        progress: &Progress,
+    ) -> Poll<Result<io::Result<usize>, Lost>> {
+        if let Poll::Ready(read) = self.poll_read(cx, FIRST_READ) {
+            return Poll::Ready(Ok(read));
+        }
+        if let Some(task) = sending
+            && let Poll::Ready(ended) = task.poll(cx)
+        {
+            *sending = None;
+            match ended {
+                SendingEnded::Whole(write) => self.give_back(write),
+                // What it has said before it closed may be an answer.
+                SendingEnded::Refused => {}
+                SendingEnded::Broken(failure) => return Poll::Ready(Err(Lost::Failed(failure))),
+            }
+        }
+        ready!(self.deadline.poll(cx));
+        match sending.as_mut().is_some_and(|task| task.has_moved(progress)) {
+            true => {
+                self.deadline.set(Instant::now() + most);
+                let _ = self.deadline.poll(cx);
+                Poll::Pending
+            }
+            false => Poll::Ready(Err(Lost::Failed(Failure::UpstreamTimeout))),
+        }
+    }
+}

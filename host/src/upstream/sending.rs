@@ -1,0 +1,129 @@
+//! The body of a request on its way out: a task of its own for as long as it takes, so that an answer can come earlier
+//! than the body's end, and a body can go on after it.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use tokio::{
+    io::AsyncWriteExt,
+    net::tcp::OwnedWriteHalf,
+    task::{JoinHandle, spawn_local},
+};
+
+use super::head::Outgoing;
+use crate::{
+    body::{Broken, RequestBody},
+    exchange::Progress,
+    failure::Failure,
+};
+
+/// A body that is being sent. Dropped, it is broken off.
+pub(super) struct Sending {
+    task: Option<JoinHandle<Result<OwnedWriteHalf, Error>>>,
+    /// Bytes of it that had come from the client when somebody last asked.
+    moved: u64,
+}
+
+/// How the sending of a body has ended.
+pub(super) enum SendingEnded {
+    /// All of it is written.
+    Whole(OwnedWriteHalf),
+    /// The upstream takes no more of it.
+    Refused,
+    /// It broke off on its way to us.
+    Broken(Failure),
+}
+
+enum Error {
+    Upstream,
+    Body(Failure),
+}
+
+impl From<io::Error> for Error {
+    fn from(_: io::Error) -> Self {
+        Self::Upstream
+    }
+}
+
+impl Sending {
+    /// Begins.
+    pub(super) fn start(write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing) -> Self {
+        Self { task: Some(spawn_local(send(write, body, outgoing))), moved: 0 }
+    }
+
+    /// Ready once, when it has ended.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<SendingEnded> {
+        let Some(task) = &mut self.task else { return Poll::Pending };
+        let ended = ready!(Pin::new(task).poll(cx));
+        self.task = None;
+        Poll::Ready(match ended {
+            Ok(Ok(write)) => SendingEnded::Whole(write),
+            Ok(Err(Error::Upstream)) => SendingEnded::Refused,
+            Ok(Err(Error::Body(failure))) => SendingEnded::Broken(failure),
+            Err(_) => SendingEnded::Broken(Failure::Internal("the sending of a request's body panicked".into())),
+        })
+    }
+
+    /// Whether bytes of the body have come since this was last asked.
+    pub(super) fn has_moved(&mut self, progress: &Progress) -> bool {
+        let before = std::mem::replace(&mut self.moved, progress.request());
+        self.moved > before
+    }
+
+    /// Lets it go on alone: its answer is complete.
+    pub(super) fn detach(mut self) {
+        self.task = None;
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+async fn send(mut write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing) -> Result<OwnedWriteHalf, Error> {
+    let mut body = std::pin::pin!(body);
+    let mut left = match outgoing {
+        Outgoing::Length(length) => Some(length),
+        Outgoing::Nothing | Outgoing::Empty | Outgoing::Chunked => None,
+    };
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        match &mut left {
+            Some(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or_else(|| odd("longer"))?;
+                write.write_all(&data).await?;
+            }
+            None if data.is_empty() => {}
+            None => {
+                let size = format!("{:x}\r\n", data.len());
+                write.write_all_buf(&mut size.as_bytes().chain(data).chain(Bytes::from_static(b"\r\n"))).await?;
+            }
+        }
+    }
+    match left {
+        None => write.write_all(b"0\r\n\r\n").await?,
+        Some(0) => {}
+        Some(_) => return Err(odd("shorter")),
+    }
+    Ok(write)
+}
+
+fn broken(broken: Broken) -> Error {
+    Error::Body(match broken {
+        Broken::Failure(failure) => failure,
+        Broken::Reply(_) => Failure::UpstreamBroken("a plugin answered in place of the request's body".into()),
+    })
+}
+
+fn odd(how: &str) -> Error {
+    Error::Body(Failure::Internal(format!("the request's body is {how} than it said")))
+}
