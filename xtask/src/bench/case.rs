@@ -1,29 +1,171 @@
-//! What is measured: a peer, and the path that makes it do one thing more than another case.
+//! What is measured: groups of cases that are compared with one another, each a peer and what is asked of it.
+//!
+//! A case more is a line here. The first case of a group is what the others' ratios are to; it is nginx wherever nginx
+//! can do the same.
+
+use super::token;
+
+/// Cases that are measured in the same rounds.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// In tables, results and `--case`.
+    pub(super) name: &'static str,
+    /// For people.
+    pub(super) what: &'static str,
+    /// Whether a target depends on it: the others are measured in every second round.
+    pub(super) target: bool,
+    pub(super) cores: Cores,
+    pub(super) cases: &'static [Case],
+}
+
+/// Where the load and the upstream run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cores {
+    /// Beside the proxy, on the other core.
+    Apart,
+    /// On both, as the proxy.
+    Shared,
+}
 
 /// A case.
 #[derive(Debug)]
 pub(super) struct Case {
-    /// In tables and results.
+    /// Unique in its group.
     pub(super) name: &'static str,
     /// The name of its peer.
     pub(super) peer: &'static str,
     /// The path that is asked for.
     pub(super) path: &'static str,
+    pub(super) load: Load,
+    /// The value of the header `authorization` that is sent.
+    pub(super) authorization: &'static str,
+    /// What one request shows before anything is measured.
+    pub(super) proof: Proof,
     /// For people.
     pub(super) what: &'static str,
 }
 
-/// The gateway's cases are routes of one configuration in one process, so that they differ in nothing else.
-pub(super) const CASES: [Case; 6] = [
-    Case { name: "bare", peer: "bare", path: "/", what: "hyper alone: no routes, no time-outs, no headers of its own" },
-    Case { name: "plain", peer: "gatehouse", path: "/plain", what: "a route without plugins" },
-    Case { name: "1 hook", peer: "gatehouse", path: "/one", what: "an authorizer, its cache off" },
-    Case { name: "2 hooks", peer: "gatehouse", path: "/two", what: "and a filter that adds a request header" },
-    Case { name: "3 hooks", peer: "gatehouse", path: "/three", what: "and a logger" },
-    Case { name: "cache hit", peer: "gatehouse", path: "/cached", what: "the authorizer with its verdict cache on" },
+/// How it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Load {
+    /// HTTP/1.1 over 32 kept connections, always the same request.
+    Same,
+    /// The same, for so many routes in turn.
+    Routes(&'static str),
+    /// HTTP/2 with prior knowledge: 4 connections with 100 streams each.
+    Http2,
+}
+
+/// What must be seen of a peer, so that nobody measures an error page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// 200.
+    Answers,
+    /// And 401 with another `authorization`.
+    Denies,
+    /// And a header `x-user` that arrives at the upstream.
+    DeniesAndAdds,
+}
+
+/// What is the same in most cases.
+const USUAL: Case = Case {
+    name: "",
+    peer: "",
+    path: "/plain",
+    load: Load::Same,
+    authorization: token::BEARER,
+    proof: Proof::Answers,
+    what: "",
+};
+
+const NGINX: Case = Case { name: "nginx", peer: "nginx", what: "a plain proxy", ..USUAL };
+const HAPROXY: Case = Case { name: "HAProxy", peer: "haproxy", what: "a plain proxy", ..USUAL };
+const BARE: Case =
+    Case { name: "bare hyper", peer: "bare", what: "no routes, time-outs or headers of its own", ..USUAL };
+const PLAIN: Case = Case { name: "gatehouse", peer: "gatehouse", what: "a route without plugins", ..USUAL };
+const LUA: Case = Case {
+    name: "nginx + Lua",
+    peer: "nginx-lua",
+    proof: Proof::DeniesAndAdds,
+    what: "a handler in Lua checks a header and adds one",
+    ..USUAL
+};
+
+/// All groups, in the order of the report.
+pub(super) const GROUPS: [Group; 6] = [
+    Group {
+        name: "plugins",
+        what: "`authorization` must begin with `Bearer `, a header `x-user` is added, the outcome is looked at",
+        target: true,
+        cores: Cores::Apart,
+        cases: &[
+            NGINX,
+            LUA,
+            BARE,
+            PLAIN,
+            plugins("1 plugin", "/one", Proof::Denies, "an authorizer, its verdict cache off"),
+            plugins("2 plugins", "/two", Proof::DeniesAndAdds, "and a filter that adds a request header"),
+            plugins("3 plugins", "/three", Proof::DeniesAndAdds, "and a logger"),
+            plugins("cache hit", "/cached", Proof::Denies, "the authorizer, its verdict cache on"),
+            plugins("fresh instance", "/fresh", Proof::Denies, "the authorizer, a new instance for each request"),
+        ],
+    },
+    Group {
+        name: "jwt",
+        what: "the shipped plugin jwt",
+        target: false,
+        cores: Cores::Apart,
+        cases: &[
+            NGINX,
+            PLAIN,
+            jwt("ES256", "/jwt", token::ES256, "each request's signature is checked"),
+            jwt("ES256, cached", "/jwt-cached", token::ES256, "the verdict is kept"),
+            jwt("HS256", "/jwt", token::HS256, "each request's signature is checked"),
+            jwt("HS256, cached", "/jwt-cached", token::HS256, "the verdict is kept"),
+        ],
+    },
+    Group {
+        name: "1 KiB",
+        what: "a body of 1 KiB from the upstream",
+        target: false,
+        cores: Cores::Apart,
+        cases: &bodies("/bytes/1KiB"),
+    },
+    Group {
+        name: "16 KiB",
+        what: "a body of 16 KiB from the upstream",
+        target: true,
+        cores: Cores::Apart,
+        cases: &bodies("/bytes/16KiB"),
+    },
+    Group {
+        name: "1 MiB",
+        what: "a body of 1 MiB from the upstream",
+        target: true,
+        cores: Cores::Apart,
+        cases: &bodies("/bytes/1MiB"),
+    },
+    Group {
+        name: "HTTP/2",
+        what: "cleartext with prior knowledge, 4 connections with 100 streams each",
+        target: false,
+        cores: Cores::Apart,
+        cases: &[http2(NGINX), http2(HAPROXY), http2(PLAIN)],
+    },
 ];
 
-/// The index of a case.
-pub(super) fn index(name: &str) -> usize {
-    CASES.iter().position(|case| case.name == name).expect("figures name cases of the table above")
+const fn plugins(name: &'static str, path: &'static str, proof: Proof, what: &'static str) -> Case {
+    Case { name, peer: "gatehouse", path, proof, what, ..USUAL }
+}
+
+const fn jwt(name: &'static str, path: &'static str, authorization: &'static str, what: &'static str) -> Case {
+    Case { authorization, ..plugins(name, path, Proof::Denies, what) }
+}
+
+const fn bodies(path: &'static str) -> [Case; 4] {
+    [Case { path, ..NGINX }, Case { path, ..HAPROXY }, Case { path, ..BARE }, Case { path, ..PLAIN }]
+}
+
+const fn http2(case: Case) -> Case {
+    Case { load: Load::Http2, ..case }
 }
