@@ -5,6 +5,7 @@
 //! its speed by a quarter for minutes at a time. The steady number is the proxy process's CPU time per request.
 
 mod case;
+mod configuration;
 mod figure;
 mod load;
 mod machine;

@@ -83,16 +83,12 @@ const HAPROXY: Case = Case { name: "HAProxy", peer: "haproxy", what: "a plain pr
 const BARE: Case =
     Case { name: "bare hyper", peer: "bare", what: "no routes, time-outs or headers of its own", ..USUAL };
 const PLAIN: Case = Case { name: "gatehouse", peer: "gatehouse", what: "a route without plugins", ..USUAL };
-const LUA: Case = Case {
-    name: "nginx + Lua",
-    peer: "nginx-lua",
-    proof: Proof::DeniesAndAdds,
-    what: "a handler in Lua checks a header and adds one",
-    ..USUAL
-};
+const ENVOY: Case = Case { name: "Envoy", peer: "envoy", what: "a plain proxy", ..USUAL };
+const PINGORA: Case = Case { name: "Pingora", peer: "pingora", what: "a plain proxy over the library", ..USUAL };
+const LUA: Case = extended("nginx + Lua", "nginx-lua", "a handler in Lua checks a header and adds one");
 
 /// All groups, in the order of the report.
-pub(super) const GROUPS: [Group; 6] = [
+pub(super) const GROUPS: [Group; 10] = [
     Group {
         name: "plugins",
         what: "`authorization` must begin with `Bearer `, a header `x-user` is added, the outcome is looked at",
@@ -108,6 +104,23 @@ pub(super) const GROUPS: [Group; 6] = [
             plugins("3 plugins", "/three", Proof::DeniesAndAdds, "and a logger"),
             plugins("cache hit", "/cached", Proof::Denies, "the authorizer, its verdict cache on"),
             plugins("fresh instance", "/fresh", Proof::Denies, "the authorizer, a new instance for each request"),
+        ],
+    },
+    Group {
+        name: "proxies",
+        what: "the same request through other proxies; their extensions check a header and add one",
+        target: false,
+        cores: Cores::Apart,
+        cases: &[
+            NGINX,
+            HAPROXY,
+            PINGORA,
+            ENVOY,
+            extended("Envoy + Lua", "envoy-lua", "a handler in Lua"),
+            extended("Envoy + 1 filter", "envoy-wasm", "a proxy-wasm filter in V8"),
+            extended("Envoy + 3 filters", "envoy-wasm-3", "three proxy-wasm filters, each in a VM of its own"),
+            PLAIN,
+            plugins("3 plugins", "/three", Proof::DeniesAndAdds, "an authorizer, a filter and a logger"),
         ],
     },
     Group {
@@ -129,30 +142,61 @@ pub(super) const GROUPS: [Group; 6] = [
         what: "a body of 1 KiB from the upstream",
         target: false,
         cores: Cores::Apart,
-        cases: &bodies("/bytes/1KiB"),
+        cases: &bodies("/large-buffers/bytes/1KiB", "/bytes/1KiB"),
     },
     Group {
         name: "16 KiB",
         what: "a body of 16 KiB from the upstream",
         target: true,
         cores: Cores::Apart,
-        cases: &bodies("/bytes/16KiB"),
+        cases: &bodies("/large-buffers/bytes/16KiB", "/bytes/16KiB"),
     },
     Group {
         name: "1 MiB",
         what: "a body of 1 MiB from the upstream",
         target: true,
         cores: Cores::Apart,
-        cases: &bodies("/bytes/1MiB"),
+        cases: &bodies("/large-buffers/bytes/1MiB", "/bytes/1MiB"),
     },
     Group {
         name: "HTTP/2",
         what: "cleartext with prior knowledge, 4 connections with 100 streams each",
         target: false,
         cores: Cores::Apart,
-        cases: &[http2(NGINX), http2(HAPROXY), http2(PLAIN)],
+        cases: &[http2(NGINX), http2(HAPROXY), http2(ENVOY), http2(PLAIN)],
+    },
+    Group {
+        name: "routes",
+        what: "a table of routes, each asked for in turn",
+        target: true,
+        cores: Cores::Apart,
+        cases: &[routes("1 route", "1-route", "1"), routes("10,000 routes", "10000-routes", "10000")],
+    },
+    Group {
+        name: "many plugins",
+        what: "a request through three plugins, of which there are more",
+        target: false,
+        cores: Cores::Apart,
+        cases: &[
+            plugins("3 plugins", "/three", Proof::DeniesAndAdds, "of ten that are loaded"),
+            Case { peer: "1000-plugins", ..plugins("1,000 plugins", "/chain-300", Proof::DeniesAndAdds, "of so many") },
+        ],
+    },
+    Group {
+        name: "workers",
+        what: "the proxy, the load and the upstream each on both cores",
+        target: true,
+        cores: Cores::Shared,
+        cases: &[
+            Case { name: "1 worker", peer: "1-worker", ..PLAIN },
+            Case { name: "2 workers", peer: "2-workers", ..PLAIN },
+        ],
     },
 ];
+
+const fn extended(name: &'static str, peer: &'static str, what: &'static str) -> Case {
+    Case { name, peer, proof: Proof::DeniesAndAdds, what, ..USUAL }
+}
 
 const fn plugins(name: &'static str, path: &'static str, proof: Proof, what: &'static str) -> Case {
     Case { name, peer: "gatehouse", path, proof, what, ..USUAL }
@@ -162,8 +206,14 @@ const fn jwt(name: &'static str, path: &'static str, authorization: &'static str
     Case { authorization, ..plugins(name, path, Proof::Denies, what) }
 }
 
-const fn bodies(path: &'static str) -> [Case; 4] {
-    [Case { path, ..NGINX }, Case { path, ..HAPROXY }, Case { path, ..BARE }, Case { path, ..PLAIN }]
+/// The first path is that behind larger buffers.
+const fn bodies(tuned: &'static str, path: &'static str) -> [Case; 5] {
+    let large = Case { name: "nginx, large buffers", path: tuned, what: "16 of 16 KiB for each connection", ..NGINX };
+    [Case { path, ..NGINX }, large, Case { path, ..HAPROXY }, Case { path, ..BARE }, Case { path, ..PLAIN }]
+}
+
+const fn routes(name: &'static str, peer: &'static str, count: &'static str) -> Case {
+    Case { name, peer, path: "/service-0/items/7", load: Load::Routes(count), what: "no plugins", ..USUAL }
 }
 
 const fn http2(case: Case) -> Case {

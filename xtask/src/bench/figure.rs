@@ -84,6 +84,20 @@ pub(super) fn figures(groups: &[Measured]) -> Vec<Figure> {
         ),
         ("body of 16 KiB, CPU / nginx", ratio("16 KiB", "gatehouse", "nginx"), "x", most(1.0)),
         ("body of 1 MiB, CPU / nginx", ratio("1 MiB", "gatehouse", "nginx"), "x", most(1.0)),
+        (
+            "body of 16 KiB, CPU / nginx with large buffers",
+            ratio("16 KiB", "gatehouse", "nginx, large buffers"),
+            "x",
+            Bound::None,
+        ),
+        (
+            "body of 1 MiB, CPU / nginx with large buffers",
+            ratio("1 MiB", "gatehouse", "nginx, large buffers"),
+            "x",
+            Bound::None,
+        ),
+        ("10,000 routes cost more than 1", added("routes", "10,000 routes", "1 route"), "us", most(0.3)),
+        ("two workers, CPU / one worker", ratio("workers", "2 workers", "1 worker"), "x", most(1.05)),
     ];
     list.into_iter()
         .filter_map(|(name, value, unit, bound)| Some(Figure { name, value: value?, unit, bound }))

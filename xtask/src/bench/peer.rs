@@ -1,6 +1,8 @@
 //! Programs that are measured, each on its cores, and the upstream behind them.
 
 mod debian;
+mod envoy;
+mod pingora;
 mod table;
 
 use std::{
@@ -61,13 +63,12 @@ impl Peer {
     pub(super) fn start(&self) -> Result<RunningPeer> {
         (self.install)()?;
         let process = start(&(self.command)()?, self.cores, self.port)?;
-        Ok(RunningPeer { name: self.name, port: self.port, http2: self.http2, process })
+        Ok(RunningPeer { port: self.port, http2: self.http2, process })
     }
 }
 
 /// A peer that serves.
 pub(super) struct RunningPeer {
-    pub(super) name: &'static str,
     port: u16,
     http2: u16,
     process: Running,

@@ -15,7 +15,7 @@ pub(super) fn run(cores: &str, headers: &[&str], url: &str, time: Duration) -> R
     let log = Path::new(FOLDER).join("h2load.log");
     let _ = fs::remove_file(&log);
     let mut command = process::command(PROGRAM);
-    command.args(["-t", "1", "-c", "4", "-m", "100", "-D", &time.as_secs_f64().to_string()]);
+    command.args(["-t", "1", "-c", "4", "-m", "100", "-D", &format!("{}ms", time.as_millis())]);
     command.arg(format!("--log-file={}", log.display()));
     for header in headers {
         command.args(["-H", header]);
