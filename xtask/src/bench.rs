@@ -7,6 +7,7 @@
 mod case;
 mod configuration;
 mod figure;
+mod further;
 mod load;
 mod machine;
 mod peer;
@@ -25,6 +26,7 @@ use crate::{
 };
 use case::{Case, GROUPS, Group};
 use figure::Figure;
+use further::{MEASURES, Measure};
 use peer::Upstream;
 
 /// What the bench leaves behind while it runs.
@@ -47,6 +49,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether a measure that is not of cases is wanted.
+    fn measures(&self, measure: &Measure) -> bool {
+        !self.partial() || self.cases.iter().any(|name| name == measure.name)
+    }
+
     /// Whether only a part is wanted.
     fn partial(&self) -> bool {
         !self.cases.is_empty() || !self.peers.is_empty()
@@ -78,24 +85,36 @@ struct Plan {
     rounds: usize,
     /// Of load, for one case in one round.
     time: Duration,
+    /// Of a gateway.
+    starts: usize,
+    /// With and without swaps of a plugin, and how long each is.
+    windows: usize,
+    window: Duration,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let plan = match options.quick {
-        true => Plan { rounds: 5, time: Duration::from_secs(1) },
-        false => Plan { rounds: 15, time: Duration::from_secs(2) },
+        true => Plan { rounds: 5, time: Duration::from_secs(1), starts: 5, windows: 3, window: Duration::from_secs(2) },
+        false => {
+            Plan { rounds: 15, time: Duration::from_secs(2), starts: 11, windows: 7, window: Duration::from_secs(4) }
+        }
     };
     if thread::available_parallelism()?.get() < 2 {
         bail!("the bench needs two cores: one for the proxy, one for the load and the upstream");
     }
     let groups: Vec<_> =
         GROUPS.iter().map(|group| (group, options.wanted(group))).filter(|(_, c)| !c.is_empty()).collect();
+    usage::allow_many_files();
     prepare()?;
     let upstream = Upstream::start()?;
     let peers = round::start(&groups);
     let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &upstream, &peers));
     let measured = measured.collect::<Result<Vec<_>>>()?;
-    let figures = figure::figures(&measured);
+    drop(peers);
+    let mut figures = figure::figures(&measured, !options.partial());
+    for measure in MEASURES.iter().filter(|measure| options.measures(measure)) {
+        figures.extend(measure.run(&plan)?);
+    }
     println!("\n{}", report::finish(&plan, &measured, &figures, !options.partial())?);
     for figure in &figures {
         println!("{figure}");

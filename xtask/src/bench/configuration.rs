@@ -81,6 +81,18 @@ pub(super) fn plugins(port: u16, count: usize) -> Configuration {
     configuration
 }
 
+/// So many plugins that check tokens, which are much larger, and a route through them: the end of a configuration.
+pub(super) fn tokens(count: usize) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        let secret = format!("a secret of the bench, and of nothing else, number {n}");
+        let key = format!("keys = [{{ algorithms = [\"HS256\"], secret = \"{secret}\" }}]");
+        let _ = write!(text, "\n[plugins.token-{n}]\ncomponent = \"../guests/jwt.wasm\"\nconfig = {{ {key} }}\n");
+    }
+    let chain = (0..count).map(|n| format!("\"token-{n}\"")).collect::<Vec<_>>().join(", ");
+    text + &format!("\n[routes.tokens]\npath = \"/tokens\"\nplugins = [{chain}]\nupstream = \"json\"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,6 +49,9 @@ impl Figure {
 
 /// Two decimals where they say something.
 fn number(value: f64, unit: &str) -> String {
+    if value.is_nan() {
+        return "not measured".to_owned();
+    }
     if value.abs() < 100.0 { format!("{value:.2} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
@@ -59,8 +62,8 @@ impl fmt::Display for Figure {
     }
 }
 
-/// All figures that can be had from what was measured.
-pub(super) fn figures(groups: &[Measured]) -> Vec<Figure> {
+/// All figures of groups. One that can not be had is left out, or, if all are wanted, no number: its target is missed.
+pub(super) fn figures(groups: &[Measured], all: bool) -> Vec<Figure> {
     let group = |name| groups.iter().find(|measured| measured.group.name == name);
     let ratio = |name, case, other| group(name)?.paired(case, other, |a, b| a.cpu / b.cpu);
     let added = |name, case, other| group(name)?.paired(case, other, |a, b| a.cpu - b.cpu);
@@ -99,9 +102,8 @@ pub(super) fn figures(groups: &[Measured]) -> Vec<Figure> {
         ("10,000 routes cost more than 1", added("routes", "10,000 routes", "1 route"), "us", most(0.3)),
         ("two workers, CPU / one worker", ratio("workers", "2 workers", "1 worker"), "x", most(1.05)),
     ];
-    list.into_iter()
-        .filter_map(|(name, value, unit, bound)| Some(Figure { name, value: value?, unit, bound }))
-        .collect()
+    let list = list.into_iter().filter(|(_, value, _, _)| all || value.is_some());
+    list.map(|(name, value, unit, bound)| Figure { name, value: value.unwrap_or(f64::NAN), unit, bound }).collect()
 }
 
 /// The middle one; 0 of none.
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn figures_compare_within_a_round() {
-        let figures = figures(&[measured()]);
+        let figures = figures(&[measured()], false);
         let lines: Vec<_> = figures.iter().map(Figure::to_string).collect();
         assert_eq!(
             lines,
@@ -141,6 +143,13 @@ mod tests {
                 "p99 at 32 connections / nginx: 1.05 x (at most 1.00 x) MISSED",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_not_measured_misses_its_target() {
+        let figures = figures(&[], true);
+        assert_eq!(figures[0].to_string(), "plain route, CPU / nginx: not measured (at most 1.00 x) MISSED");
+        assert!(figures.iter().all(|figure| figure.met() == (figure.bound == Bound::None)));
     }
 
     #[test]

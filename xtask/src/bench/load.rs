@@ -38,6 +38,8 @@ pub(super) struct Sample {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Run {
     pub(super) requests: f64,
+    /// Of these, what was not answered with 2xx; and what was not answered.
+    pub(super) bad: f64,
     pub(super) rate: f64,
     pub(super) p50: f64,
     pub(super) p99: f64,

@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     FOLDER,
     case::{Case, Cores, Load, Proof},
+    configuration::Configuration,
     token,
 };
 use crate::{
@@ -51,7 +52,7 @@ pub(super) struct Peer {
     command: fn() -> Result<Command>,
 }
 
-fn local(port: u16) -> SocketAddr {
+pub(super) fn local(port: u16) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
 }
 
@@ -149,6 +150,12 @@ fn nginx(configuration: &str) -> Result<Command> {
 /// A peer's configuration.
 fn configured(name: &str) -> PathBuf {
     Path::new("bench/peers").join(name)
+}
+
+/// Starts a gateway that is no peer, where peers are.
+pub(super) fn start_gateway(configuration: &Configuration, port: u16) -> Result<Running> {
+    let mut command = process::command(demo::gateway());
+    start(command.arg("run").arg(configuration.write()?), PROXY_CORE, port)
 }
 
 /// Starts a command on some cores, and waits until it listens.

@@ -3,7 +3,11 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
-use nix::{time::clock_getcpuclockid, unistd::Pid};
+use nix::{
+    sys::resource::{Resource, getrlimit, setrlimit},
+    time::clock_getcpuclockid,
+    unistd::Pid,
+};
 
 /// User and system time of a process with all its threads, ended ones too: the kernel's own sum of what its scheduler
 /// gave, which `/proc/PID/stat` rounds to hundredths of a second.
@@ -11,6 +15,13 @@ pub(super) fn cpu_time(id: u32) -> Result<Duration> {
     let id = Pid::from_raw(id.try_into()?);
     let clock = clock_getcpuclockid(id).with_context(|| format!("the clock of process {id}"))?;
     Ok(clock.now()?.into())
+}
+
+/// Lets this process and its children have as many connections as the system allows.
+pub(super) fn allow_many_files() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// Lets the peak begin anew at what it has now. Where that is not allowed, the peak is that of its life.

@@ -25,7 +25,14 @@ pub(super) fn run(cores: &str, headers: &[&str], url: &str, time: Duration) -> R
     let mut times = fs::read_to_string(&log)?.lines().filter_map(answer_time).collect::<Vec<_>>();
     times.sort_by(f64::total_cmp);
     let rank = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
-    Ok(Run { requests, rate: requests / time.as_secs_f64(), p50: rank(0.5), p99: rank(0.99), p999: rank(0.999) })
+    Ok(Run {
+        requests,
+        bad: 0.0,
+        rate: requests / time.as_secs_f64(),
+        p50: rank(0.5),
+        p99: rank(0.99),
+        p999: rank(0.999),
+    })
 }
 
 /// The number of requests, out of `status codes: 118034 2xx, 0 3xx, 0 4xx, 0 5xx`.
