@@ -46,6 +46,8 @@ pub(super) struct Peer {
     /// The same for HTTP/2 with prior knowledge.
     http2: u16,
     cores: &'static str,
+    /// Whether it is the gateway.
+    gateway: bool,
     /// Brings what it needs. An error says why it is left out.
     install: fn() -> Result<()>,
     /// How it is started, with one worker, in the foreground.
@@ -66,6 +68,11 @@ impl Peer {
         let process = start(&(self.command)()?, self.cores, self.port)?;
         Ok(RunningPeer { port: self.port, http2: self.http2, process })
     }
+}
+
+/// Whether a peer is the gateway, and not what it is compared with.
+pub(super) fn is_gateway(name: &str) -> bool {
+    PEERS.iter().any(|peer| peer.name == name && peer.gateway)
 }
 
 /// A peer that serves.

@@ -1,5 +1,6 @@
 //! Results: a table for people, JSON for the next comparison, a chart; in `bench/results/`.
 
+mod chart;
 mod data;
 mod table;
 
@@ -28,7 +29,8 @@ pub(super) fn finish(plan: &Plan, groups: &[Measured], figures: &[Figure], write
         let file = |ending: &str| folder.join(format!("{}.{ending}", report.day));
         fs::write(file("md"), &text)?;
         fs::write(file("json"), serde_json::to_string_pretty(&data::data(&report))? + "\n")?;
-        println!("\nwritten: {}, .json", file("md").display());
+        fs::write(file("svg"), chart::chart(&report)?)?;
+        println!("\nwritten: {}, .json and .svg", file("md").display());
     }
     Ok(text)
 }

@@ -12,7 +12,7 @@ use crate::{
 
 pub(in crate::bench) const PEERS: [Peer; 15] = [
     Peer { port: 19001, command: bare, ..peer("bare") },
-    Peer { port: 19002, http2: 19002, command: || gatehouse("gatehouse.toml"), ..peer("gatehouse") },
+    Peer { port: 19002, http2: 19002, command: || gatehouse("gatehouse.toml"), ..ours("gatehouse") },
     Peer { port: 19003, http2: 19103, install: debian::nginx, command: || nginx("nginx.conf"), ..peer("nginx") },
     Peer { port: 19004, install: debian::nginx_lua, command: || nginx("nginx-lua.conf"), ..peer("nginx-lua") },
     Peer { port: 19005, http2: 19105, install: debian::haproxy, command: haproxy, ..peer("haproxy") },
@@ -21,16 +21,21 @@ pub(in crate::bench) const PEERS: [Peer; 15] = [
     Peer { port: 19008, command: || envoy::command("envoy-wasm.yaml"), ..envoy_with_filter("envoy-wasm") },
     Peer { port: 19009, command: || envoy::command("envoy-wasm-3.yaml"), ..envoy_with_filter("envoy-wasm-3") },
     Peer { port: 19010, install: pingora::install, command: pingora::command, ..peer("pingora") },
-    Peer { port: 19011, command: || generated(&configuration::routes(19011, 1)), ..peer("1-route") },
-    Peer { port: 19012, command: || generated(&configuration::routes(19012, 10_000)), ..peer("10000-routes") },
-    Peer { port: 19013, command: || generated(&configuration::plugins(19013, 1_000)), ..peer("1000-plugins") },
-    Peer { port: 19014, cores: BOTH, command: || generated(&configuration::workers(19014, 1)), ..peer("1-worker") },
-    Peer { port: 19015, cores: BOTH, command: || generated(&configuration::workers(19015, 2)), ..peer("2-workers") },
+    Peer { port: 19011, command: || generated(&configuration::routes(19011, 1)), ..ours("1-route") },
+    Peer { port: 19012, command: || generated(&configuration::routes(19012, 10_000)), ..ours("10000-routes") },
+    Peer { port: 19013, command: || generated(&configuration::plugins(19013, 1_000)), ..ours("1000-plugins") },
+    Peer { port: 19014, cores: BOTH, command: || generated(&configuration::workers(19014, 1)), ..ours("1-worker") },
+    Peer { port: 19015, cores: BOTH, command: || generated(&configuration::workers(19015, 2)), ..ours("2-workers") },
 ];
 
 /// What is usual.
 const fn peer(name: &'static str) -> Peer {
-    Peer { name, port: 0, http2: 0, cores: PROXY_CORE, install: || Ok(()), command: bare }
+    Peer { name, port: 0, http2: 0, cores: PROXY_CORE, gateway: false, install: || Ok(()), command: bare }
+}
+
+/// The gateway.
+const fn ours(name: &'static str) -> Peer {
+    Peer { gateway: true, ..peer(name) }
 }
 
 const fn envoy(name: &'static str) -> Peer {
