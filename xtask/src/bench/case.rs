@@ -52,6 +52,8 @@ pub(super) enum Load {
     Same,
     /// The same, for so many routes in turn.
     Routes(&'static str),
+    /// The same in halves, each with a wrk of its own: one for the case's peer, one for this peer, at the same time.
+    Pair(&'static str),
     /// HTTP/2 with prior knowledge: 4 connections with 100 streams each.
     Http2,
 }
@@ -65,6 +67,13 @@ pub(super) enum Proof {
     Denies,
     /// And a header `x-user` that arrives at the upstream.
     DeniesAndAdds,
+}
+
+impl Case {
+    /// Whether a peer must run for it.
+    pub(super) fn needs(&self, peer: &str) -> bool {
+        self.peer == peer || matches!(self.load, Load::Pair(other) if other == peer)
+    }
 }
 
 /// What is the same in most cases.
@@ -184,12 +193,18 @@ pub(super) const GROUPS: [Group; 10] = [
     },
     Group {
         name: "workers",
-        what: "the proxy, the load and the upstream each on both cores",
+        what: "the gateway and the load, two of wrk with 16 connections each, on both cores",
         target: true,
         cores: Cores::Shared,
         cases: &[
-            Case { name: "1 worker", peer: "1-worker", ..PLAIN },
-            Case { name: "2 workers", peer: "2-workers", ..PLAIN },
+            pair("1 worker", "1-worker", "1-worker", "one process"),
+            pair(
+                "2 gateways",
+                "1-worker",
+                "another-worker",
+                "the first of two processes of one worker, which share nothing",
+            ),
+            pair("2 workers", "2-workers", "2-workers", "one process"),
         ],
     },
 ];
@@ -214,6 +229,10 @@ const fn bodies(tuned: &'static str, path: &'static str) -> [Case; 5] {
 
 const fn routes(name: &'static str, peer: &'static str, count: &'static str) -> Case {
     Case { name, peer, path: "/service-0/items/7", load: Load::Routes(count), what: "no plugins", ..USUAL }
+}
+
+const fn pair(name: &'static str, peer: &'static str, other: &'static str, what: &'static str) -> Case {
+    Case { name, peer, load: Load::Pair(other), what, ..USUAL }
 }
 
 const fn http2(case: Case) -> Case {

@@ -62,7 +62,7 @@ pub(super) fn routes(port: u16, count: usize) -> Configuration {
 /// A route `/plain`, and so many workers.
 pub(super) fn workers(port: u16, count: usize) -> Configuration {
     let plain = "\n[routes.plain]\npath = \"/plain\"\nupstream = \"json\"\n";
-    Configuration::new(&format!("workers-{count}"), port, count).with(plain)
+    Configuration::new(&format!("workers-{count}-{port}"), port, count).with(plain)
 }
 
 /// So many plugins, no two of one kind and configuration, in chains of three: `/chain-0`, `/chain-1` and so on.

@@ -101,6 +101,7 @@ pub(super) fn figures(groups: &[Measured], all: bool) -> Vec<Figure> {
         ),
         ("10,000 routes cost more than 1", added("routes", "10,000 routes", "1 route"), "us", most(0.3)),
         ("two workers, CPU / one worker", ratio("workers", "2 workers", "1 worker"), "x", most(1.05)),
+        ("two workers, CPU / two gateways of one", ratio("workers", "2 workers", "2 gateways"), "x", Bound::None),
     ];
     let list = list.into_iter().filter(|(_, value, _, _)| all || value.is_some());
     list.map(|(name, value, unit, bound)| Figure { name, value: value.unwrap_or(f64::NAN), unit, bound }).collect()

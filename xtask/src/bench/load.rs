@@ -3,13 +3,13 @@
 mod h2load;
 mod wrk;
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 
 use super::{
     case::{Case, Cores, Load},
-    peer::{self, RunningPeer},
+    peer::{self, Peers},
     usage,
 };
 use crate::{apt, process};
@@ -49,28 +49,33 @@ pub(super) struct Run {
 /// Installs the programs that make load.
 pub(super) fn install() -> Result<()> {
     let missing = [(wrk::PROGRAM, "wrk"), (h2load::PROGRAM, "nghttp2-client")];
-    let missing: Vec<_> = missing
-        .into_iter()
-        .filter(|(program, _)| !std::path::Path::new(program).exists())
-        .map(|(_, name)| name)
-        .collect();
+    let missing: Vec<_> =
+        missing.into_iter().filter(|(program, _)| !Path::new(program).exists()).map(|(_, name)| name).collect();
     if missing.is_empty() { Ok(()) } else { apt::install(&missing, "the bench's load") }
 }
 
-/// Loads a peer. An answer other than 2xx is an error.
-pub(super) fn sample(case: &Case, cores: Cores, peer: &RunningPeer, time: Duration) -> Result<Sample> {
+/// Loads a case's peer. An answer other than 2xx is an error.
+pub(super) fn sample(case: &Case, cores: Cores, peers: &Peers, time: Duration) -> Result<Sample> {
     let authorization = format!("authorization: {}", case.authorization);
     let headers: Vec<_> = HEADERS.into_iter().chain([authorization.as_str()]).collect();
-    let cores = peer::load_cores(cores);
+    let wrk = Wrk { cores: peer::load_cores(cores), headers: &headers, ..Wrk::default() };
+    let peer = &peers[case.peer];
+    let url = peer.url(case);
     usage::reset_peak(peer.id());
     let before = usage::cpu_time(peer.id())?;
     let run = match case.load {
-        Load::Same => Wrk { cores, headers: &headers, ..Wrk::default() }.run(&peer.url(case), time)?,
-        Load::Routes(routes) => {
-            let script = ("bench/load/routes.lua", Some(routes));
-            Wrk { cores, headers: &headers, script, ..Wrk::default() }.run(&peer.url(case), time)?
+        Load::Same => wrk.run(&url, time)?,
+        Load::Routes(routes) => Wrk { script: ("bench/load/routes.lua", Some(routes)), ..wrk }.run(&url, time)?,
+        Load::Http2 => h2load::run(wrk.cores, &headers, &url, time)?,
+        Load::Pair(other) => {
+            let half = Wrk { connections: wrk.connections / 2, ..wrk };
+            let (mine, others) = thread::scope(|scope| {
+                let others = scope.spawn(|| half.run(&peers[other].url(case), time));
+                (half.run(&url, time), others.join().expect("load does not panic"))
+            });
+            let (mine, others) = (mine?, others?);
+            if other == case.peer { mine.and(&others) } else { mine }
         }
-        Load::Http2 => h2load::run(cores, &headers, &peer.url(case), time)?,
     };
     let spent = usage::cpu_time(peer.id())? - before;
     Ok(Sample {
@@ -81,6 +86,20 @@ pub(super) fn sample(case: &Case, cores: Cores, peer: &RunningPeer, time: Durati
         p999: run.p999,
         memory: usage::peak_memory(peer.id())?,
     })
+}
+
+impl Run {
+    /// With what another one had of the same peer at the same time. Of two latencies, the worse.
+    fn and(self, other: &Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            bad: self.bad + other.bad,
+            rate: self.rate + other.rate,
+            p50: self.p50.max(other.p50),
+            p99: self.p99.max(other.p99),
+            p999: self.p999.max(other.p999),
+        }
+    }
 }
 
 /// Runs a program of the load on its cores; what it prints.

@@ -6,6 +6,7 @@ mod pingora;
 mod table;
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -75,6 +76,9 @@ pub(super) fn is_gateway(name: &str) -> bool {
     PEERS.iter().any(|peer| peer.name == name && peer.gateway)
 }
 
+/// Peers that serve, by name.
+pub(super) type Peers = BTreeMap<&'static str, RunningPeer>;
+
 /// A peer that serves.
 pub(super) struct RunningPeer {
     port: u16,
@@ -83,7 +87,7 @@ pub(super) struct RunningPeer {
 }
 
 impl RunningPeer {
-    /// Its process id: taskset becomes the program that it starts.
+    /// Its process id: setpriv and taskset become the program that they start.
     pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
@@ -185,9 +189,9 @@ pub(super) fn load_cores(cores: Cores) -> &'static str {
     }
 }
 
-/// A command, kept on some cores.
+/// A command, kept on some cores; it ends with the bench, however that ends.
 pub(super) fn on_cores(cores: &str, command: &Command) -> Command {
-    let mut pinned = process::command("taskset");
-    pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
+    let mut pinned = process::command("setpriv");
+    pinned.args(["--pdeathsig", "KILL", "taskset", "-c", cores]).arg(command.get_program()).args(command.get_args());
     pinned
 }

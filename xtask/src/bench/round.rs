@@ -1,6 +1,6 @@
 //! Rounds: each measures every case of a group once, in an order that rotates. Cases are compared within a round only.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -9,8 +9,11 @@ use super::{
     case::{Case, Group},
     figure::median,
     load::{self, Sample},
-    peer::{PEERS, RunningPeer, Upstream},
+    peer::{PEERS, Peers, Upstream},
 };
+
+/// Load before the first round: connections and instances are there, and nothing is compiled any more.
+const WARM_UP: Duration = Duration::from_millis(400);
 
 /// A group with its samples.
 pub(super) struct Measured {
@@ -40,9 +43,11 @@ impl Measured {
 }
 
 /// Starts what the cases need. A peer that can not be installed or started is said and left out.
-pub(super) fn start(groups: &[(&'static Group, Vec<&'static Case>)]) -> BTreeMap<&'static str, RunningPeer> {
-    let mut running = BTreeMap::new();
-    for peer in PEERS.iter().filter(|peer| groups.iter().any(|(_, cases)| cases.iter().any(|c| c.peer == peer.name))) {
+pub(super) fn start(groups: &[(&'static Group, Vec<&'static Case>)]) -> Peers {
+    let mut running = Peers::new();
+    for peer in
+        PEERS.iter().filter(|peer| groups.iter().any(|(_, cases)| cases.iter().any(|case| case.needs(peer.name))))
+    {
         match peer.start() {
             Ok(started) => drop(running.insert(peer.name, started)),
             Err(error) => println!("{} is left out: {error:#}", peer.name),
@@ -57,15 +62,18 @@ pub(super) fn measure(
     group: &'static Group,
     cases: Vec<&'static Case>,
     upstream: &Upstream,
-    peers: &BTreeMap<&'static str, RunningPeer>,
+    peers: &Peers,
 ) -> Result<Measured> {
-    let cases: Vec<_> = cases.into_iter().filter(|case| peers.contains_key(case.peer)).collect();
+    let cases: Vec<_> = cases
+        .into_iter()
+        .filter(|case| PEERS.iter().all(|peer| !case.needs(peer.name) || peers.contains_key(peer.name)))
+        .collect();
     let rounds = if group.target { plan.rounds } else { plan.rounds.div_ceil(2) };
     println!("\n{}: {} cases, {rounds} rounds of {:?} each", group.name, cases.len(), plan.time);
     upstream.move_to(group.cores)?;
     let sample = |case: &Case, time| {
         let failed = || format!("measuring {} / {}", group.name, case.name);
-        load::sample(case, group.cores, &peers[case.peer], time).with_context(failed)
+        load::sample(case, group.cores, peers, time).with_context(failed)
     };
     for case in &cases {
         peers[case.peer].prove(case).with_context(|| format!("trying {} / {}", group.name, case.name))?;
@@ -85,6 +93,3 @@ pub(super) fn measure(
     }
     Ok(measured)
 }
-
-/// Load before the first round: connections and instances are there, and nothing is compiled any more.
-const WARM_UP: Duration = Duration::from_millis(400);

@@ -11,6 +11,7 @@ use crate::process;
 pub(super) const PROGRAM: &str = "/usr/bin/wrk";
 
 /// A run to be.
+#[derive(Clone, Copy)]
 pub(in crate::bench) struct Wrk<'a> {
     pub(in crate::bench) cores: &'a str,
     /// Connections, all kept.

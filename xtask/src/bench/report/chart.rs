@@ -21,7 +21,12 @@ const THICK: f64 = 15.0;
 const TITLE: f64 = 46.0;
 
 const GAP: f64 = 18.0;
-const TOP: f64 = 66.0;
+const TOP: f64 = 80.0;
+
+/// Attributes of texts.
+const HEADING: &str = "font-size=\"17\" font-weight=\"bold\"";
+const BOLD: &str = "font-weight=\"bold\"";
+const NOTE: &str = "font-size=\"12\" fill=\"#616e7c\"";
 
 /// Others, and the gateway.
 const COLOURS: [&str; 2] = ["#9aa5b1", "#0b7285"];
@@ -35,15 +40,9 @@ pub(super) fn chart(report: &Report<'_>) -> Result<String> {
          height=\"{bottom}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"13\" fill=\"#1f2933\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     );
-    text(
-        &mut svg,
-        [16.0, 28.0],
-        "font-size=\"17\" font-weight=\"bold\"",
-        "CPU time per request, in microseconds: less is better",
-    )?;
-    let line =
-        format!("{}; {machine}; one worker on one core, medians. In brackets: times the group's first.", report.day);
-    text(&mut svg, [16.0, 48.0], "font-size=\"12\" fill=\"#616e7c\"", &line)?;
+    text(&mut svg, [16.0, 28.0], HEADING, "CPU time per request, in microseconds: less is better")?;
+    text(&mut svg, [16.0, 47.0], NOTE, "One worker on one core, medians. In brackets: times the first of the group.")?;
+    text(&mut svg, [16.0, 63.0], NOTE, &format!("{}; {machine}", report.day))?;
     let mut y = TOP;
     for measured in report.groups {
         group(&mut svg, measured, y)?;
@@ -58,8 +57,8 @@ fn height(measured: &Measured) -> f64 {
 }
 
 fn group(svg: &mut String, measured: &Measured, top: f64) -> Result<()> {
-    text(svg, [16.0, top + 18.0], "font-weight=\"bold\"", measured.group.name)?;
-    text(svg, [16.0, top + 35.0], "font-size=\"12\" fill=\"#616e7c\"", measured.group.what)?;
+    text(svg, [16.0, top + 18.0], BOLD, measured.group.name)?;
+    text(svg, [16.0, top + 35.0], NOTE, measured.group.what)?;
     let cpu = |name| measured.median(name, |sample| sample.cpu).unwrap_or_default();
     let most = measured.cases.iter().map(|case| cpu(case.name)).fold(f64::MIN_POSITIVE, f64::max);
     for (index, case) in measured.cases.iter().enumerate() {
