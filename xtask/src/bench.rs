@@ -85,6 +85,8 @@ struct Plan {
     rounds: usize,
     /// Of load, for one case in one round.
     time: Duration,
+    /// Whether each round has the proxies started anew.
+    restart: bool,
     /// Of a gateway.
     starts: usize,
     /// With and without swaps of a plugin, and how long each is.
@@ -92,13 +94,28 @@ struct Plan {
     window: Duration,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let plan = match options.quick {
-        true => Plan { rounds: 5, time: Duration::from_secs(1), starts: 5, windows: 3, window: Duration::from_secs(2) },
-        false => {
-            Plan { rounds: 15, time: Duration::from_secs(2), starts: 11, windows: 7, window: Duration::from_secs(4) }
-        }
+impl Plan {
+    const FULL: Self = Self {
+        rounds: 13,
+        time: Duration::from_secs(2),
+        restart: true,
+        starts: 11,
+        windows: 7,
+        window: Duration::from_secs(4),
     };
+
+    const QUICK: Self = Self {
+        rounds: 5,
+        time: Duration::from_secs(1),
+        restart: false,
+        starts: 5,
+        windows: 3,
+        window: Duration::from_secs(2),
+    };
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let plan = if options.quick { Plan::QUICK } else { Plan::FULL };
     if thread::available_parallelism()?.get() < 2 {
         bail!("the bench needs two cores: one for the proxy, one for the load and the upstream");
     }
@@ -107,8 +124,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     usage::allow_many_files();
     prepare()?;
     let upstream = Upstream::start()?;
-    let peers = round::start(&groups);
-    let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &upstream, &peers));
+    let mut peers = round::start(&groups);
+    let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &upstream, &mut peers));
     let measured = measured.collect::<Result<Vec<_>>>()?;
     drop(peers);
     let mut figures = figure::figures(&measured, !options.partial());

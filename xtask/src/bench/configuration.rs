@@ -50,13 +50,14 @@ impl Configuration {
     }
 }
 
-/// So many routes `/service-N/items/{id}`.
+/// So many routes `/service-N/items/{id}`, and the first of them once more, alone for a host as long as an address.
 pub(super) fn routes(port: u16, count: usize) -> Configuration {
-    let mut text = String::new();
-    for n in 0..count {
-        let _ = write!(text, "\n[routes.service-{n}]\npath = \"/service-{n}/items/{{id}}\"\nupstream = \"json\"\n");
-    }
-    Configuration::new(&format!("routes-{count}"), port, 1).with(&text)
+    let route = |name: &str, n, host| {
+        format!("\n[routes.{name}]\npath = \"/service-{n}/items/{{id}}\"\n{host}upstream = \"json\"\n")
+    };
+    let mut text = route("one", 0, "host = \"one-route.bench\"\n");
+    (0..count).for_each(|n| text.push_str(&route(&format!("service-{n}"), n, "")));
+    Configuration::new("routes", port, 1).with(&text)
 }
 
 /// A route `/plain`, and so many workers.

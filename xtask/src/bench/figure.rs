@@ -100,6 +100,7 @@ pub(super) fn figures(groups: &[Measured], all: bool) -> Vec<Figure> {
             Bound::None,
         ),
         ("10,000 routes cost more than 1", added("routes", "10,000 routes", "1 route"), "us", most(0.3)),
+        ("10,000 routes in turn cost more than 1", added("routes", "in turn", "1 route"), "us", Bound::None),
         ("two workers, CPU / one worker", ratio("workers", "2 workers", "1 worker"), "x", most(1.05)),
         ("two workers, CPU / two gateways of one", ratio("workers", "2 workers", "2 gateways"), "x", Bound::None),
     ];

@@ -57,7 +57,8 @@ pub(super) fn install() -> Result<()> {
 /// Loads a case's peer. An answer other than 2xx is an error.
 pub(super) fn sample(case: &Case, cores: Cores, peers: &Peers, time: Duration) -> Result<Sample> {
     let authorization = format!("authorization: {}", case.authorization);
-    let headers: Vec<_> = HEADERS.into_iter().chain([authorization.as_str()]).collect();
+    let host = case.host.map(|host| format!("Host: {host}"));
+    let headers: Vec<_> = HEADERS.into_iter().chain([authorization.as_str()]).chain(host.as_deref()).collect();
     let wrk = Wrk { cores: peer::load_cores(cores), headers: &headers, ..Wrk::default() };
     let peer = &peers[case.peer];
     let url = peer.url(case);

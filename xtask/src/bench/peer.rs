@@ -63,9 +63,13 @@ pub(super) fn local(port: u16) -> SocketAddr {
 const UPSTREAM: u16 = 19000;
 
 impl Peer {
-    /// Installs and starts it. It stays when it has no load: it takes nothing from others then.
+    /// Brings what it takes to start it.
+    pub(super) fn install(&self) -> Result<()> {
+        (self.install)()
+    }
+
+    /// Starts it. It stays when it has no load: it takes nothing from others then.
     pub(super) fn start(&self) -> Result<RunningPeer> {
-        (self.install)()?;
         let process = start(&(self.command)()?, self.cores, self.port)?;
         Ok(RunningPeer { port: self.port, http2: self.http2, process })
     }
@@ -102,9 +106,9 @@ impl RunningPeer {
     pub(super) fn prove(&self, case: &Case) -> Result<()> {
         let ask = |authorization: &str| {
             let mut request = Request::get(local(self.port), case.path);
-            request.headers = [("authorization", authorization), ("x-bench-check", "1")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into();
+            let host = case.host.map(|host| ("host", host));
+            let headers = [("authorization", authorization), ("x-bench-check", "1")].into_iter().chain(host);
+            request.headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             client::send(&request)
         };
         let (good, bad) = (ask(case.authorization)?, ask(token::WRONG)?);

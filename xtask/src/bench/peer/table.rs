@@ -10,7 +10,7 @@ use crate::{
     demo, process,
 };
 
-pub(in crate::bench) const PEERS: [Peer; 16] = [
+pub(in crate::bench) const PEERS: [Peer; 15] = [
     Peer { port: 19001, command: bare, ..peer("bare") },
     Peer { port: 19002, http2: 19002, command: || gatehouse("gatehouse.toml"), ..ours("gatehouse") },
     Peer { port: 19003, http2: 19103, install: debian::nginx, command: || nginx("nginx.conf"), ..peer("nginx") },
@@ -21,8 +21,7 @@ pub(in crate::bench) const PEERS: [Peer; 16] = [
     Peer { port: 19008, command: || envoy::command("envoy-wasm.yaml"), ..envoy_with_filter("envoy-wasm") },
     Peer { port: 19009, command: || envoy::command("envoy-wasm-3.yaml"), ..envoy_with_filter("envoy-wasm-3") },
     Peer { port: 19010, install: pingora::install, command: pingora::command, ..peer("pingora") },
-    Peer { port: 19011, command: || generated(&configuration::routes(19011, 1)), ..ours("1-route") },
-    Peer { port: 19012, command: || generated(&configuration::routes(19012, 10_000)), ..ours("10000-routes") },
+    Peer { port: 19012, command: || generated(&configuration::routes(19012, 10_000)), ..ours("routes") },
     Peer { port: 19013, command: || generated(&configuration::plugins(19013, 1_000)), ..ours("1000-plugins") },
     Peer { port: 19014, cores: BOTH, command: || generated(&configuration::workers(19014, 1)), ..ours("1-worker") },
     Peer { port: 19015, cores: BOTH, command: || generated(&configuration::workers(19015, 2)), ..ours("2-workers") },
