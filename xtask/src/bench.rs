@@ -1,63 +1,141 @@
-//! `cargo xtask bench`: what the gateway costs per request, beside a bare proxy built from the same dependencies.
+//! `cargo xtask bench`: what the gateway costs per request, beside its peers.
 //!
-//! The proxy alone is on core 0 with one worker; the load (wrk) and the upstream (nginx) are on core 1. Every round
-//! measures each case once, in an order that rotates, and figures compare cases of the same round only: a shared machine
-//! changes its speed by a quarter for minutes at a time. The steady number is the proxy process's CPU time per request.
+//! The proxy alone is on core 0 with one worker; the load and the upstream are on core 1. Every round measures each case
+//! of a group once, in an order that rotates, and figures compare cases of the same round only: a shared machine changes
+//! its speed by a quarter for minutes at a time. The steady number is the proxy process's CPU time per request.
 
 mod case;
+mod configuration;
 mod figure;
+mod further;
 mod load;
 mod machine;
 mod peer;
 mod report;
-mod startup;
+mod round;
+mod token;
+mod usage;
 
-use std::{fs, thread};
+use std::{fs, thread, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
-    apt, demo,
+    demo,
     guests::{self, Way},
 };
-use case::{CASES, Case};
+use case::{Case, GROUPS, Group};
 use figure::Figure;
-use load::Sample;
+use further::{MEASURES, Measure};
+use peer::Upstream;
 
 /// What the bench leaves behind while it runs.
 const FOLDER: &str = "target/bench";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Fewer and shorter rounds: under three minutes
+    /// Fewer and shorter rounds: under five minutes
     #[arg(long)]
     quick: bool,
     /// Exits 1 when a figure misses its target
     #[arg(long)]
     assert: bool,
+    /// Measures only this case or group; can be repeated. Then no results are written
+    #[arg(long = "case", value_name = "NAME")]
+    cases: Vec<String>,
+    /// Measures only this peer, and what its cases are compared with; can be repeated. Then no results are written
+    #[arg(long = "peer", value_name = "NAME")]
+    peers: Vec<String>,
+}
+
+impl Options {
+    /// Whether a measure that is not of cases is wanted.
+    fn measures(&self, measure: &Measure) -> bool {
+        !self.partial() || self.cases.iter().any(|name| name == measure.name)
+    }
+
+    /// Whether only a part is wanted.
+    fn partial(&self) -> bool {
+        !self.cases.is_empty() || !self.peers.is_empty()
+    }
+
+    /// The cases that are wanted of a group, with the one that the others are compared with.
+    fn wanted(&self, group: &'static Group) -> Vec<&'static Case> {
+        let chosen = |list: &[String], names: [&str; 2]| {
+            list.is_empty() || list.iter().any(|wanted| names.contains(&wanted.as_str()))
+        };
+        let wanted =
+            |case: &Case| chosen(&self.cases, [case.name, group.name]) && chosen(&self.peers, [case.peer, case.peer]);
+        match group.cases.iter().any(wanted) {
+            true => group
+                .cases
+                .iter()
+                .enumerate()
+                .filter(|(index, case)| *index == 0 || wanted(case))
+                .map(|(_, c)| c)
+                .collect(),
+            false => Vec::new(),
+        }
+    }
 }
 
 /// How long it takes.
 struct Plan {
+    /// Of a group that a target depends on.
     rounds: usize,
-    seconds: u32,
+    /// Of load, for one case in one round.
+    time: Duration,
+    /// Whether each round has the proxies started anew.
+    restart: bool,
+    /// Of a gateway.
     starts: usize,
+    /// With and without swaps of a plugin, and how long each is.
+    windows: usize,
+    window: Duration,
+}
+
+impl Plan {
+    const FULL: Self = Self {
+        rounds: 13,
+        time: Duration::from_secs(2),
+        restart: true,
+        starts: 11,
+        windows: 7,
+        window: Duration::from_secs(4),
+    };
+
+    const QUICK: Self = Self {
+        rounds: 5,
+        time: Duration::from_secs(1),
+        restart: false,
+        starts: 5,
+        windows: 3,
+        window: Duration::from_secs(2),
+    };
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let plan = match options.quick {
-        true => Plan { rounds: 7, seconds: 2, starts: 5 },
-        false => Plan { rounds: 15, seconds: 4, starts: 11 },
-    };
+    let plan = if options.quick { Plan::QUICK } else { Plan::FULL };
     if thread::available_parallelism()?.get() < 2 {
         bail!("the bench needs two cores: one for the proxy, one for the load and the upstream");
     }
+    let groups: Vec<_> =
+        GROUPS.iter().map(|group| (group, options.wanted(group))).filter(|(_, c)| !c.is_empty()).collect();
+    usage::allow_many_files();
     prepare()?;
-    let rounds = measure(&plan)?;
-    let start = startup::measure(plan.starts)?;
-    let figures = figure::figures(&rounds, &start);
-    let text = report::write(&plan, &rounds, &start, &figures)?;
-    println!("\n{text}");
+    let upstream = Upstream::start()?;
+    let mut peers = round::start(&groups);
+    let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &upstream, &mut peers));
+    let measured = measured.collect::<Result<Vec<_>>>()?;
+    drop(peers);
+    let mut figures = figure::figures(&measured, !options.partial());
+    for measure in MEASURES.iter().filter(|measure| options.measures(measure)) {
+        figures.extend(measure.run(&plan)?);
+    }
+    println!("\n{}", report::finish(&plan, &measured, &figures, !options.partial())?);
+    for figure in &figures {
+        println!("{figure}");
+    }
     if options.assert { assert(&figures) } else { Ok(()) }
 }
 
@@ -65,45 +143,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn prepare() -> Result<()> {
     guests::build(Way::Auto)?;
     demo::build(&["gatehouse", "bare-proxy"])?;
-    if load::wrk().is_none() {
-        apt::install(&["wrk"], "the bench's load")?;
-    }
-    peer::install();
+    load::install()?;
     fs::create_dir_all(FOLDER)?;
     Ok(())
 }
 
-/// All samples: a vector per round, in the order of [`CASES`].
-fn measure(plan: &Plan) -> Result<Vec<Vec<Sample>>> {
-    let _upstream = peer::upstream()?;
-    let peers = peer::start_all()?;
-    println!("\n{} cases, {} rounds of {} s each", CASES.len(), plan.rounds, plan.seconds);
-    let sample = |case: &Case, seconds| {
-        let peer = peers.iter().find(|peer| peer.name == case.peer).context("a case names its peer")?;
-        load::sample(case, peer, seconds).with_context(|| format!("measuring {}", case.name))
-    };
-    for case in &CASES {
-        sample(case, 1)?;
-    }
-    let mut rounds = Vec::new();
-    for round in 0..plan.rounds {
-        let mut samples = vec![Sample::default(); CASES.len()];
-        for position in 0..CASES.len() {
-            let index = (position + round) % CASES.len();
-            samples[index] = sample(&CASES[index], plan.seconds)?;
-        }
-        let line = CASES.iter().zip(&samples).map(|(case, sample)| format!("{} {:.1}", case.name, sample.cpu));
-        println!("round {}: CPU us per request: {}", round + 1, line.collect::<Vec<_>>().join(", "));
-        rounds.push(samples);
-    }
-    Ok(rounds)
-}
-
 /// Fails when a figure misses its target.
 fn assert(figures: &[Figure]) -> Result<()> {
-    for figure in figures {
-        println!("{figure}");
-    }
     match figures.iter().filter(|figure| !figure.met()).count() {
         0 => Ok(()),
         missed => bail!("{missed} of {} figures miss their target", figures.len()),

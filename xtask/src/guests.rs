@@ -71,6 +71,14 @@ pub(crate) fn build(way: Way) -> Result<()> {
     Ok(())
 }
 
+/// Builds the core module of a crate that is a workspace of its own; where it is.
+pub(crate) fn module(folder: &Path, name: &str, way: Way) -> Result<PathBuf> {
+    let mut cargo = toolchain::cargo(way)?;
+    cargo.args(["build", "--release", "--quiet", "--target", toolchain::TARGET, "--target-dir", BUILD_FOLDER]);
+    process::run(cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")))?;
+    Ok(Path::new(BUILD_FOLDER).join(toolchain::TARGET).join("release").join(format!("{name}.wasm")))
+}
+
 /// Folders that look like guest crates but are no members of the workspace, so that nobody would build them.
 pub(crate) fn forgotten() -> Result<Vec<PathBuf>> {
     let known = find()?;

@@ -37,7 +37,7 @@ enum Command {
     Test(test::Options),
     /// Checks the rules of the code that the compiler does not know
     Tidy(tidy::Options),
-    /// Measures what the gateway costs per request, beside a bare proxy
+    /// Measures what the gateway costs per request, beside other proxies
     Bench(bench::Options),
     /// Serves the example upstream alone
     #[command(hide = true)]

@@ -2,50 +2,110 @@
 
 use std::fmt;
 
-use super::{case, load::Sample, startup::Startup};
+use super::{load::Sample, round::Measured};
 
-/// A figure with the most that it may be.
+/// A figure, with what it must not pass.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Figure {
     pub(super) name: &'static str,
     pub(super) value: f64,
-    pub(super) target: f64,
     pub(super) unit: &'static str,
+    pub(super) bound: Bound,
+}
+
+/// A target.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+    /// For information.
+    None,
 }
 
 impl Figure {
     /// Whether it meets its target.
     pub(super) fn met(&self) -> bool {
-        self.value <= self.target
+        match self.bound {
+            Bound::AtMost(most) => self.value <= most,
+            Bound::AtLeast(least) => self.value >= least,
+            Bound::None => true,
+        }
     }
+
+    /// `1.02 x`
+    pub(super) fn reading(&self) -> String {
+        number(self.value, self.unit)
+    }
+
+    /// `at most 1.00 x`
+    pub(super) fn target(&self) -> String {
+        match self.bound {
+            Bound::AtMost(most) => format!("at most {}", number(most, self.unit)),
+            Bound::AtLeast(least) => format!("at least {}", number(least, self.unit)),
+            Bound::None => "no target".to_owned(),
+        }
+    }
+}
+
+/// Two decimals where they say something.
+fn number(value: f64, unit: &str) -> String {
+    if value.is_nan() {
+        return "not measured".to_owned();
+    }
+    if value.abs() < 100.0 { format!("{value:.2} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let missed = if self.met() { "" } else { " MISSED" };
-        write!(f, "{}: {:.2} {} (at most {} {}){missed}", self.name, self.value, self.unit, self.target, self.unit)
+        write!(f, "{}: {} ({}){missed}", self.name, self.reading(), self.target())
     }
 }
 
-/// All figures.
-pub(super) fn figures(rounds: &[Vec<Sample>], start: &Startup) -> Vec<Figure> {
-    let cpu = |round: &[Sample], name| round[case::index(name)].cpu;
-    let over = |value: &dyn Fn(&[Sample]) -> f64| median(rounds.iter().map(|round| value(round)));
-    let added = |name, hooks: f64| over(&|round| (cpu(round, name) - cpu(round, "plain")) / hooks);
-    vec![
-        Figure {
-            name: "plain route / bare proxy, CPU per request",
-            value: over(&|round| cpu(round, "plain") / cpu(round, "bare")),
-            target: 1.3,
-            unit: "x",
-        },
-        Figure { name: "added by one hook", value: added("1 hook", 1.0), target: 2.0, unit: "us" },
-        Figure { name: "added per hook, of two", value: added("2 hooks", 2.0), target: 2.0, unit: "us" },
-        Figure { name: "added per hook, of three", value: added("3 hooks", 3.0), target: 2.0, unit: "us" },
-        Figure { name: "added by a verdict-cache hit", value: added("cache hit", 1.0), target: 1.0, unit: "us" },
-        Figure { name: "start to first answer, code cached", value: start.warm, target: 200.0, unit: "ms" },
-        Figure { name: "peak memory of quickstart after load", value: start.memory, target: 60.0, unit: "MB" },
-    ]
+/// All figures of groups. One that can not be had is left out, or, if all are wanted, no number: its target is missed.
+pub(super) fn figures(groups: &[Measured], all: bool) -> Vec<Figure> {
+    let group = |name| groups.iter().find(|measured| measured.group.name == name);
+    let ratio = |name, case, other| group(name)?.paired(case, other, |a, b| a.cpu / b.cpu);
+    let added = |name, case, other| group(name)?.paired(case, other, |a, b| a.cpu - b.cpu);
+    let tail = |a: &Sample, b: &Sample| a.p99 / b.p99;
+    let rate = |name, case| group(name)?.median(case, |sample| sample.rate);
+    let most = Bound::AtMost;
+    let list = [
+        ("plain route, CPU / nginx", ratio("plugins", "gatehouse", "nginx"), "x", most(1.0)),
+        ("plain route, CPU / bare hyper", ratio("plugins", "gatehouse", "bare hyper"), "x", Bound::None),
+        ("three plugins, CPU / nginx without any", ratio("plugins", "3 plugins", "nginx"), "x", most(1.28)),
+        ("three plugins, CPU / nginx + Lua", ratio("plugins", "3 plugins", "nginx + Lua"), "x", Bound::None),
+        ("one pure hook adds", added("plugins", "1 plugin", "gatehouse"), "us", most(1.0)),
+        ("a verdict-cache hit adds", added("plugins", "cache hit", "gatehouse"), "us", most(0.5)),
+        ("a fresh instance per request adds", added("plugins", "fresh instance", "gatehouse"), "us", most(15.0)),
+        ("fresh instances, requests per second", rate("plugins", "fresh instance"), "/s", Bound::AtLeast(20_000.0)),
+        (
+            "p99 at 32 connections / nginx",
+            group("plugins").and_then(|g| g.paired("gatehouse", "nginx", tail)),
+            "x",
+            most(1.0),
+        ),
+        ("body of 16 KiB, CPU / nginx", ratio("16 KiB", "gatehouse", "nginx"), "x", most(1.0)),
+        ("body of 1 MiB, CPU / nginx", ratio("1 MiB", "gatehouse", "nginx"), "x", most(1.0)),
+        (
+            "body of 16 KiB, CPU / nginx with large buffers",
+            ratio("16 KiB", "gatehouse", "nginx, large buffers"),
+            "x",
+            Bound::None,
+        ),
+        (
+            "body of 1 MiB, CPU / nginx with large buffers",
+            ratio("1 MiB", "gatehouse", "nginx, large buffers"),
+            "x",
+            Bound::None,
+        ),
+        ("10,000 routes cost more than 1", added("routes", "10,000 routes", "1 route"), "us", most(0.3)),
+        ("10,000 routes in turn cost more than 1", added("routes", "in turn", "1 route"), "us", Bound::None),
+        ("two workers, CPU / one worker", ratio("workers", "2 workers", "1 worker"), "x", most(1.05)),
+        ("two workers, CPU / two gateways of one", ratio("workers", "2 workers", "2 gateways"), "x", Bound::None),
+    ];
+    let list = list.into_iter().filter(|(_, value, _, _)| all || value.is_some());
+    list.map(|(name, value, unit, bound)| Figure { name, value: value.unwrap_or(f64::NAN), unit, bound }).collect()
 }
 
 /// The middle one; 0 of none.
@@ -62,18 +122,43 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::case::GROUPS;
+
+    /// The second round ran on a machine half as fast.
+    fn measured() -> Measured {
+        let cases =
+            GROUPS[0].cases.iter().filter(|case| ["nginx", "gatehouse", "1 plugin"].contains(&case.name)).collect();
+        let round =
+            |speed: f64| [16.0, 16.8, 18.4].map(|cpu| Sample { cpu: cpu * speed, p99: cpu, ..Sample::default() });
+        Measured { group: &GROUPS[0], cases, rounds: vec![round(1.0).into(), round(2.0).into(), round(1.0).into()] }
+    }
 
     #[test]
     fn figures_compare_within_a_round() {
-        // The second round ran on a machine half as fast.
-        let round = |speed: f64| {
-            [10.0, 12.0, 13.0, 14.0, 15.0, 12.5].map(|cpu| Sample { cpu: cpu * speed, ..Sample::default() })
-        };
-        let rounds = vec![round(1.0).to_vec(), round(2.0).to_vec()];
-        let figures = figures(&rounds, &Startup { cold: 900.0, warm: 150.0, memory: 70.0 });
-        assert!((figures[0].value - 1.2).abs() < 1e-9);
-        assert!((figures[1].value - 1.5).abs() < 1e-9);
-        assert_eq!(figures.iter().filter(|figure| !figure.met()).count(), 1);
+        let figures = figures(&[measured()], false);
+        let lines: Vec<_> = figures.iter().map(Figure::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "plain route, CPU / nginx: 1.05 x (at most 1.00 x) MISSED",
+                "one pure hook adds: 1.60 us (at most 1.00 us) MISSED",
+                "p99 at 32 connections / nginx: 1.05 x (at most 1.00 x) MISSED",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_not_measured_misses_its_target() {
+        let figures = figures(&[], true);
+        assert_eq!(figures[0].to_string(), "plain route, CPU / nginx: not measured (at most 1.00 x) MISSED");
+        assert!(figures.iter().all(|figure| figure.met() == (figure.bound == Bound::None)));
+    }
+
+    #[test]
+    fn a_figure_can_have_a_least_value_or_none() {
+        let figure = |bound| Figure { name: "a", value: 20_000.0, unit: "/s", bound };
+        assert!(figure(Bound::AtLeast(20_000.0)).met() && !figure(Bound::AtLeast(20_001.0)).met());
+        assert_eq!(figure(Bound::None).to_string(), "a: 20000 /s (no target)");
     }
 
     #[test]

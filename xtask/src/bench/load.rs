@@ -1,32 +1,25 @@
-//! wrk against a peer, and what the peer's process spent on it.
+//! Load on a peer for a while, and what the peer's process spent on it.
 
-use std::{fs, path::PathBuf, process::Command};
+mod h2load;
+mod wrk;
 
-use anyhow::{Context as _, Result, bail};
+use std::{path::Path, process::Command, thread, time::Duration};
+
+use anyhow::{Context as _, Result};
 
 use super::{
-    case::Case,
-    peer::{self, RunningPeer},
+    case::{Case, Cores, Load},
+    peer::{self, Peers},
+    usage,
 };
-use crate::process;
+use crate::{apt, process};
+pub(super) use wrk::Wrk;
 
-/// Connections, all kept alive.
-const CONNECTIONS: &str = "32";
+/// Beside `host` and `authorization`: six in all.
+const HEADERS: [&str; 4] =
+    ["user-agent: bench/1", "accept: application/json", "accept-encoding: gzip, br", "x-request-source: bench"];
 
-/// Beside `host`, which wrk sends itself: six in all.
-const HEADERS: [&str; 5] = [
-    "user-agent: bench/1",
-    "accept: application/json",
-    "accept-encoding: gzip, br",
-    "authorization: Bearer c2VjcmV0LXRva2Vu",
-    "x-request-source: bench",
-];
-
-/// What `utime` and `stime` of `/proc/PID/stat` count in: USER_HZ, which is 100 wherever Linux runs Rust's x86 and Arm
-/// targets.
-const TICKS_PER_SECOND: f64 = 100.0;
-
-/// What one run of wrk gave.
+/// What a while of load gave.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Sample {
     /// CPU time of the peer's process, user and system, per request, in microseconds.
@@ -36,99 +29,81 @@ pub(super) struct Sample {
     /// Latency, in microseconds.
     pub(super) p50: f64,
     pub(super) p99: f64,
+    pub(super) p999: f64,
+    /// The peak of the process's resident memory, in MB.
+    pub(super) memory: f64,
 }
 
-/// wrk's program.
-pub(super) fn wrk() -> Option<PathBuf> {
-    ["/usr/bin/wrk", "/usr/local/bin/wrk"].into_iter().map(PathBuf::from).find(|path| path.exists())
+/// What the load's program says of a while.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Run {
+    pub(super) requests: f64,
+    /// Of these, what was not answered with 2xx; and what was not answered.
+    pub(super) bad: f64,
+    pub(super) rate: f64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
 }
 
-/// Loads a peer for some seconds.
-pub(super) fn sample(case: &Case, peer: &RunningPeer, seconds: u32) -> Result<Sample> {
-    let mut command = base(seconds, &HEADERS)?;
-    command.arg(format!("http://{}{}", peer.address, case.path));
-    let before = cpu_ticks(peer.id())?;
-    let output = process::output(&mut peer::on_load_core(&command))?;
-    let ticks = cpu_ticks(peer.id())? - before;
-    let run = parse(&output).with_context(|| format!("understanding wrk:\n{output}"))?;
-    let cpu = ticks as f64 / TICKS_PER_SECOND * 1e6 / run.requests;
-    Ok(Sample { cpu, rate: run.rate, p50: run.p50, p99: run.p99 })
+/// Installs the programs that make load.
+pub(super) fn install() -> Result<()> {
+    let missing = [(wrk::PROGRAM, "wrk"), (h2load::PROGRAM, "nghttp2-client")];
+    let missing: Vec<_> =
+        missing.into_iter().filter(|(program, _)| !Path::new(program).exists()).map(|(_, name)| name).collect();
+    if missing.is_empty() { Ok(()) } else { apt::install(&missing, "the bench's load") }
 }
 
-/// wrk with one thread, without its URL.
-pub(super) fn base(seconds: u32, headers: &[&str]) -> Result<Command> {
-    let mut command = process::command(wrk().context("wrk is not installed")?);
-    command.args(["--latency", "-t", "1", "-c", CONNECTIONS, "-d", &format!("{seconds}s")]);
-    for header in headers {
-        command.args(["-H", header]);
-    }
-    Ok(command)
-}
-
-/// CPU time of a process with all its threads, ended ones too.
-fn cpu_ticks(id: u32) -> Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The second field is the program's name in parentheses, which may hold spaces; utime is the 14th, stime the 15th.
-    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).context("no name in stat")?;
-    fields.skip(11).take(2).map(|field| Ok(field.parse::<u64>()?)).sum()
-}
-
-struct Run {
-    requests: f64,
-    rate: f64,
-    p50: f64,
-    p99: f64,
-}
-
-/// Reads what wrk prints. Errors and answers other than 2xx make the run worthless.
-fn parse(output: &str) -> Result<Run> {
-    if let Some(bad) = output.lines().find(|line| line.contains("Socket errors") || line.contains("Non-2xx")) {
-        bail!("not every request was answered well: {}", bad.trim());
-    }
-    let words = |start: &str| {
-        let line = output.lines().find(|line| line.trim_start().starts_with(start));
-        line.and_then(|line| line.trim_start()[start.len()..].split_whitespace().next())
+/// Loads a case's peer. An answer other than 2xx is an error.
+pub(super) fn sample(case: &Case, cores: Cores, peers: &Peers, time: Duration) -> Result<Sample> {
+    let authorization = format!("authorization: {}", case.authorization);
+    let host = case.host.map(|host| format!("Host: {host}"));
+    let headers: Vec<_> = HEADERS.into_iter().chain([authorization.as_str()]).chain(host.as_deref()).collect();
+    let wrk = Wrk { cores: peer::load_cores(cores), headers: &headers, ..Wrk::default() };
+    let peer = &peers[case.peer];
+    let url = peer.url(case);
+    usage::reset_peak(peer.id());
+    let before = usage::cpu_time(peer.id())?;
+    let run = match case.load {
+        Load::Same => wrk.run(&url, time)?,
+        Load::Routes(routes) => Wrk { script: ("bench/load/routes.lua", Some(routes)), ..wrk }.run(&url, time)?,
+        Load::Http2 => h2load::run(wrk.cores, &headers, &url, time)?,
+        Load::Pair(other) => {
+            let half = Wrk { connections: wrk.connections / 2, ..wrk };
+            let (mine, others) = thread::scope(|scope| {
+                let others = scope.spawn(|| half.run(&peers[other].url(case), time));
+                (half.run(&url, time), others.join().expect("load does not panic"))
+            });
+            let (mine, others) = (mine?, others?);
+            if other == case.peer { mine.and(&others) } else { mine }
+        }
     };
-    let requests = output.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
-    Ok(Run {
-        requests: requests.context("no number of requests")?,
-        rate: words("Requests/sec:").and_then(|word| word.parse().ok()).context("no rate")?,
-        p50: words("50%").and_then(microseconds).context("no median")?,
-        p99: words("99%").and_then(microseconds).context("no 99th percentile")?,
+    let spent = usage::cpu_time(peer.id())? - before;
+    Ok(Sample {
+        cpu: spent.as_secs_f64() * 1e6 / run.requests,
+        rate: run.rate,
+        p50: run.p50,
+        p99: run.p99,
+        p999: run.p999,
+        memory: usage::peak_memory(peer.id())?,
     })
 }
 
-/// `512.00us`, `1.20ms`, `2.00s`.
-fn microseconds(text: &str) -> Option<f64> {
-    for (unit, factor) in [("us", 1.0), ("ms", 1e3), ("s", 1e6)] {
-        if let Some(number) = text.strip_suffix(unit) {
-            return number.parse::<f64>().ok().map(|number| number * factor);
+impl Run {
+    /// With what another one had of the same peer at the same time. Of two latencies, the worse.
+    fn and(self, other: &Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            bad: self.bad + other.bad,
+            rate: self.rate + other.rate,
+            p50: self.p50.max(other.p50),
+            p99: self.p99.max(other.p99),
+            p999: self.p999.max(other.p999),
         }
     }
-    None
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OUTPUT: &str = "Running 2s test @ http://127.0.0.1:19001/\n  1 threads and 32 connections\n  Latency Distribution\n     \
-        50%  512.00us\n     75%  600.00us\n     90%  700.00us\n     99%    1.20ms\n  118034 requests in 2.00s, 24.3MB read\n\
-        Requests/sec:  58971.12\nTransfer/sec:     12.1MB\n";
-
-    #[test]
-    fn what_wrk_prints_is_understood() {
-        let run = parse(OUTPUT).expect("good output");
-        assert_eq!((run.requests, run.rate, run.p50, run.p99), (118_034.0, 58_971.12, 512.0, 1_200.0));
-    }
-
-    #[test]
-    fn a_run_with_errors_is_refused() {
-        assert!(parse(&format!("{OUTPUT}  Non-2xx or 3xx responses: 3\n")).is_err());
-    }
-
-    #[test]
-    fn the_own_cpu_time_can_be_read() {
-        assert!(cpu_ticks(std::process::id()).is_ok());
-    }
+/// Runs a program of the load on its cores; what it prints.
+fn output(cores: &str, command: &Command) -> Result<String> {
+    process::output(&mut peer::on_cores(cores, command)).context("making load")
 }

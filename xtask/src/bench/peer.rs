@@ -1,18 +1,34 @@
-//! The programs that are measured, and the upstream behind them. Their configurations are in `bench/peers/`.
+//! Programs that are measured, each on its cores, and the upstream behind them.
+
+mod debian;
+mod envoy;
+mod pingora;
+mod table;
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
-use super::FOLDER;
-use crate::{apt, demo, process, process::Running};
+use super::{
+    FOLDER,
+    case::{Case, Cores, Load, Proof},
+    configuration::Configuration,
+    token,
+};
+use crate::{
+    client::{self, Request},
+    demo, process,
+    process::Running,
+};
+pub(super) use table::PEERS;
 
 /// The core of the program that is measured.
 const PROXY_CORE: &str = "0";
@@ -20,124 +36,166 @@ const PROXY_CORE: &str = "0";
 /// The core of everything else.
 const LOAD_CORE: &str = "1";
 
+/// For what may run where it likes.
+const BOTH: &str = "0,1";
+
 /// A program to measure.
 pub(super) struct Peer {
     pub(super) name: &'static str,
-    /// Where its configuration has it listen.
-    pub(super) address: SocketAddr,
-    /// Debian packages that bring it.
-    packages: &'static [&'static str],
-    /// Its program; absent: it is skipped.
-    program: &'static str,
+    /// Where its configuration has it listen on the loopback address.
+    port: u16,
+    /// The same for HTTP/2 with prior knowledge.
+    http2: u16,
+    cores: &'static str,
+    /// Whether it is the gateway.
+    gateway: bool,
+    /// Brings what it needs. An error says why it is left out.
+    install: fn() -> Result<()>,
     /// How it is started, with one worker, in the foreground.
-    command: fn() -> Command,
+    command: fn() -> Result<Command>,
 }
 
-const fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+pub(super) fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
 }
 
 /// Where the peers' configurations look for the upstream.
-const UPSTREAM: SocketAddr = local(19000);
+const UPSTREAM: u16 = 19000;
 
-const PEERS: [Peer; 2] = [
-    Peer { name: "bare", address: local(19001), packages: &[], program: "", command: bare },
-    Peer { name: "gatehouse", address: local(19002), packages: &[], program: "", command: gatehouse },
-];
+impl Peer {
+    /// Brings what it takes to start it.
+    pub(super) fn install(&self) -> Result<()> {
+        (self.install)()
+    }
 
-fn bare() -> Command {
-    let mut command = process::command(process::release_dir().join("bare-proxy"));
-    command.args([local(19001).to_string(), UPSTREAM.to_string()]);
-    command
-}
-
-fn gatehouse() -> Command {
-    let mut command = process::command(demo::gateway());
-    command.args(["run", "bench/peers/gatehouse.toml"]);
-    command
-}
-
-/// Installs what Debian has of the peers and the upstream. What can not be installed is said and left out.
-pub(super) fn install() {
-    let upstream = (NGINX, &["nginx"][..]);
-    let wanted = PEERS.iter().map(|peer| (peer.program, peer.packages)).chain([upstream]);
-    for (_, packages) in wanted.filter(|(program, _)| !program.is_empty() && !Path::new(program).exists()) {
-        if let Err(error) = apt::install(packages, "the bench") {
-            println!("{error:#}; it goes on without");
-        }
+    /// Starts it. It stays when it has no load: it takes nothing from others then.
+    pub(super) fn start(&self) -> Result<RunningPeer> {
+        let process = start(&(self.command)()?, self.cores, self.port)?;
+        Ok(RunningPeer { port: self.port, http2: self.http2, process })
     }
 }
 
-/// Starts all peers that are there. All run at the same time on the same core; one without load takes nothing from it.
-pub(super) fn start_all() -> Result<Vec<RunningPeer>> {
-    let there = PEERS.iter().filter(|peer| peer.program.is_empty() || Path::new(peer.program).exists());
-    there.map(|peer| RunningPeer::start(peer).with_context(|| format!("starting {}", peer.name))).collect()
+/// Whether a peer is the gateway, and not what it is compared with.
+pub(super) fn is_gateway(name: &str) -> bool {
+    PEERS.iter().any(|peer| peer.name == name && peer.gateway)
 }
+
+/// Peers that serve, by name.
+pub(super) type Peers = BTreeMap<&'static str, RunningPeer>;
 
 /// A peer that serves.
 pub(super) struct RunningPeer {
-    pub(super) name: &'static str,
-    pub(super) address: SocketAddr,
+    port: u16,
+    http2: u16,
     process: Running,
 }
 
 impl RunningPeer {
-    fn start(peer: &Peer) -> Result<Self> {
-        let process = start(&(peer.command)(), PROXY_CORE, peer.address)?;
-        Ok(Self { name: peer.name, address: peer.address, process })
-    }
-
-    /// Its process id: taskset becomes the program that it starts.
+    /// Its process id: setpriv and taskset become the program that they start.
     pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
+
+    /// What is asked of it in a case.
+    pub(super) fn url(&self, case: &Case) -> String {
+        let port = if case.load == Load::Http2 { self.http2 } else { self.port };
+        format!("http://{}{}", local(port), case.path)
+    }
+
+    /// Checks with single requests that it does what the case says. What is spoken over HTTP/2 is the same.
+    pub(super) fn prove(&self, case: &Case) -> Result<()> {
+        let ask = |authorization: &str| {
+            let mut request = Request::get(local(self.port), case.path);
+            let host = case.host.map(|host| ("host", host));
+            let headers = [("authorization", authorization), ("x-bench-check", "1")].into_iter().chain(host);
+            request.headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            client::send(&request)
+        };
+        let (good, bad) = (ask(case.authorization)?, ask(token::WRONG)?);
+        if good.status != 200 || good.body.is_empty() {
+            bail!("it answers {} to a good request: {}", good.status, good.body);
+        }
+        let denied = if case.proof == Proof::Answers { 200 } else { 401 };
+        if bad.status != denied {
+            bail!("it answers {} to a request that gets {denied}", bad.status);
+        }
+        let user = good.headers.iter().any(|(name, _)| name == "x-seen-user");
+        if user != (case.proof == Proof::DeniesAndAdds) {
+            bail!("a header `x-user` arrives at the upstream: {user}");
+        }
+        Ok(())
+    }
 }
 
-/// Debian's.
-const NGINX: &str = "/usr/sbin/nginx";
+/// The upstream: nginx with one process.
+pub(super) struct Upstream(Running);
 
-/// Starts the upstream: nginx with one process, else the built-in one.
-pub(super) fn upstream() -> Result<Running> {
-    let command = match Path::new(NGINX).exists() {
-        true => {
-            let mut command = process::command(NGINX);
-            command
-                .arg("-p")
-                .arg(fs::canonicalize(FOLDER)?)
-                .arg("-c")
-                .arg(fs::canonicalize("bench/peers/upstream.conf")?);
-            command
-        }
-        false => {
-            println!("there is no nginx: the example upstream takes its place, and throughput is lower");
-            let mut command = process::command(std::env::current_exe()?);
-            command.args(["upstream", &UPSTREAM.to_string()]);
-            command
-        }
-    };
-    start(&command, LOAD_CORE, UPSTREAM).context("starting the upstream")
+impl Upstream {
+    pub(super) fn start() -> Result<Self> {
+        debian::nginx()?;
+        bodies()?;
+        let command = nginx("upstream.conf")?;
+        start(&command, LOAD_CORE, UPSTREAM).map(Self).context("starting the upstream")
+    }
+
+    /// Moves it to where a group's load is.
+    pub(super) fn move_to(&self, cores: Cores) -> Result<()> {
+        let id = self.0.id().to_string();
+        process::output(process::command("taskset").args(["-a", "-c", "-p", load_cores(cores), &id])).map(drop)
+    }
 }
 
-/// Starts a command on one core, and waits until it listens.
-fn start(command: &Command, core: &str, address: SocketAddr) -> Result<Running> {
-    TcpListener::bind(address).map(drop).with_context(|| format!("{address} is taken by another program"))?;
-    let log = fs::File::create(Path::new(FOLDER).join(format!("{}.log", address.port())))?;
-    let mut pinned = on_core(core, command);
+/// Writes the files that the upstream serves.
+fn bodies() -> Result<()> {
+    let folder = Path::new(FOLDER).join("bytes");
+    fs::create_dir_all(&folder)?;
+    for (name, length) in [("1KiB", 1 << 10), ("16KiB", 16 << 10), ("1MiB", 1 << 20)] {
+        fs::write(folder.join(name), "0123456789abcdef".repeat(length / 16))?;
+    }
+    Ok(())
+}
+
+/// nginx with a configuration of `bench/peers/`.
+fn nginx(configuration: &str) -> Result<Command> {
+    let mut command = process::command(debian::NGINX);
+    command.arg("-p").arg(fs::canonicalize(FOLDER)?).arg("-c").arg(fs::canonicalize(configured(configuration))?);
+    Ok(command)
+}
+
+/// A peer's configuration.
+fn configured(name: &str) -> PathBuf {
+    Path::new("bench/peers").join(name)
+}
+
+/// Starts a gateway that is no peer, where peers are.
+pub(super) fn start_gateway(configuration: &Configuration, port: u16) -> Result<Running> {
+    let mut command = process::command(demo::gateway());
+    start(command.arg("run").arg(configuration.write()?), PROXY_CORE, port)
+}
+
+/// Starts a command on some cores, and waits until it listens.
+fn start(command: &Command, cores: &str, port: u16) -> Result<Running> {
+    TcpListener::bind(local(port)).map(drop).with_context(|| format!("port {port} is taken by another program"))?;
+    let log = fs::File::create(Path::new(FOLDER).join(format!("{port}.log")))?;
+    let mut pinned = on_cores(cores, command);
     let mut child = Running::start(pinned.stdout(Stdio::null()).stderr(log))?;
-    demo::wait_for(&mut child, address).with_context(|| format!("see {FOLDER}/{}.log", address.port()))?;
+    demo::wait_for(&mut child, local(port)).with_context(|| format!("see {FOLDER}/{port}.log"))?;
     // A little after it listens, it is done with what it does at its start.
     thread::sleep(Duration::from_millis(300));
     Ok(child)
 }
 
-/// The command, kept on one core.
-fn on_core(core: &str, command: &Command) -> Command {
-    let mut pinned = process::command("taskset");
-    pinned.args(["-c", core]).arg(command.get_program()).args(command.get_args());
-    pinned
+/// The cores of the load and the upstream.
+pub(super) fn load_cores(cores: Cores) -> &'static str {
+    match cores {
+        Cores::Apart => LOAD_CORE,
+        Cores::Shared => BOTH,
+    }
 }
 
-/// A command for the core of the load.
-pub(super) fn on_load_core(command: &Command) -> Command {
-    on_core(LOAD_CORE, command)
+/// A command, kept on some cores; it ends with the bench, however that ends.
+pub(super) fn on_cores(cores: &str, command: &Command) -> Command {
+    let mut pinned = process::command("setpriv");
+    pinned.args(["--pdeathsig", "KILL", "taskset", "-c", cores]).arg(command.get_program()).args(command.get_args());
+    pinned
 }

@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -38,15 +39,20 @@ pub(super) fn cargo(way: Way) -> Result<Command> {
         Way::Rustup => Ok(process::cargo()),
         Way::Auto if rustup_has_target() => Ok(process::cargo()),
         Way::Auto => {
-            println!("rustup can not add the target {TARGET} here: building the guests with Debian's compiler instead");
+            println!("rustup can not add the target {TARGET} here: building with Debian's compiler instead");
             debian_cargo()
         }
         Way::Debian => debian_cargo(),
     }
 }
 
-/// Whether rustup's toolchain can build for the target, after trying to fetch it.
+/// Whether rustup's toolchain can build for the target, after trying to fetch it, once.
 fn rustup_has_target() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(fetch_target)
+}
+
+fn fetch_target() -> bool {
     let installed = process::output(process::command("rustup").args(["target", "list", "--installed"]));
     match installed {
         Ok(list) if list.lines().any(|line| line == TARGET) => true,

@@ -1,0 +1,152 @@
+//! A plugin's component is replaced again and again under load: what that adds to the latency of requests through it, and
+//! how many fail. Windows with and without swaps alternate.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::super::{
+    FOLDER, Plan,
+    configuration::Configuration,
+    figure::{Bound, Figure, median},
+    load::{Run, Wrk},
+    peer::{self, local},
+    token,
+};
+use crate::{
+    client::{self, Request},
+    guests,
+};
+
+const PORT: u16 = 19019;
+const ADMIN: u16 = 19020;
+
+/// From a swap to the next; a swap takes about a tenth of a second.
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(super) fn measure(plan: &Plan) -> Result<Vec<Figure>> {
+    let plugin = Path::new(FOLDER).join("swapped.wasm");
+    let versions = Versions::new(&plugin)?;
+    versions.put(0)?;
+    let configuration = Configuration::new("swap", PORT, 1).with(&format!(
+        "\n[admin]\naddress = \"127.0.0.1:{ADMIN}\"\n\n\
+         [plugins.swapped]\ncomponent = \"swapped.wasm\"\ncache = {{ ttl = \"0s\" }}\n\n\
+         [routes.swapped]\npath = \"/swapped\"\nplugins = [\"swapped\"]\nupstream = \"json\"\n"
+    ));
+    let _gateway = peer::start_gateway(&configuration, PORT)?;
+    window(Duration::from_secs(1))?;
+    let mut windows = Vec::new();
+    let mut swaps = 0;
+    for _ in 0..plan.windows {
+        let quiet = window(plan.window)?;
+        let before = instances_made()?;
+        let (known, known_count) = versions.swap_during(plan.window, |n| n % 2)?;
+        let (new, new_count) = versions.swap_during(plan.window, |_| unique())?;
+        let loaded = instances_made()? - before;
+        if loaded + 2 < known_count + new_count {
+            bail!("of {} components only {loaded} were loaded", known_count + new_count);
+        }
+        swaps += known_count + new_count;
+        windows.push([quiet, known, new]);
+    }
+    println!("  {swaps} swaps");
+    let added = |index: usize| median(windows.iter().map(|w| (w[index].p99 - w[0].p99) / 1e3));
+    let failed = windows.iter().flatten().map(|run| run.bad).sum();
+    Ok(vec![
+        Figure { name: "a plugin's swap adds to p99", value: added(2), unit: "ms", bound: Bound::AtMost(5.0) },
+        Figure { name: "the same, compiled before", value: added(1), unit: "ms", bound: Bound::AtMost(5.0) },
+        Figure {
+            name: "requests that failed during swaps",
+            value: failed,
+            unit: "requests",
+            bound: Bound::AtMost(0.0),
+        },
+    ])
+}
+
+/// Load for a while.
+fn window(time: Duration) -> Result<Run> {
+    let authorization = format!("authorization: {}", token::BEARER);
+    Wrk { headers: &[&authorization], ..Wrk::default() }.attempt(&format!("http://{}/swapped", local(PORT)), time)
+}
+
+/// A component of which there are as many versions as one likes, which do the same.
+struct Versions {
+    component: Vec<u8>,
+    place: PathBuf,
+}
+
+impl Versions {
+    fn new(place: &Path) -> Result<Self> {
+        let component = fs::read(Path::new(guests::FOLDER).join("bench-authorizer.wasm"))?;
+        Ok(Self { component, place: place.to_owned() })
+    }
+
+    /// Puts a version in the plugin's place, in one step.
+    fn put(&self, version: u64) -> Result<()> {
+        let temporary = self.place.with_extension("new");
+        fs::write(&temporary, numbered(&self.component, version))?;
+        fs::rename(&temporary, &self.place).context("replacing a component")
+    }
+
+    /// Load for a while, with swaps; how many there were.
+    fn swap_during(&self, time: Duration, version: impl Fn(u64) -> u64 + Sync) -> Result<(Run, u64)> {
+        let loading = AtomicBool::new(true);
+        thread::scope(|scope| {
+            let swapping = scope.spawn(|| {
+                let mut count = 0;
+                while loading.load(Ordering::Relaxed) {
+                    thread::sleep(PAUSE);
+                    count += 1;
+                    self.put(version(count))?;
+                }
+                thread::sleep(PAUSE);
+                Ok(count)
+            });
+            let run = window(time);
+            loading.store(false, Ordering::Relaxed);
+            let count: Result<_> = swapping.join().expect("swapping does not panic");
+            Ok((run?, count?))
+        })
+    }
+}
+
+/// A component with a custom section at its end: other bytes, so to the gateway it is another one.
+fn numbered(component: &[u8], version: u64) -> Vec<u8> {
+    let mut section = vec![0, 15, 6];
+    section.extend(b"number");
+    section.extend(version.to_le_bytes());
+    [component, &section].concat()
+}
+
+/// A number that no cache knows.
+fn unique() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(u64::MAX, |since| since.as_nanos() as u64)
+}
+
+/// How many instances of the plugin the gateway has made: at least one for each that it has loaded.
+fn instances_made() -> Result<u64> {
+    let metrics = client::send(&Request::get(local(ADMIN), "/metrics"))?.body;
+    let name = "gatehouse_plugin_instances_total{plugin=\"swapped\"} ";
+    let count = metrics.lines().find_map(|line| line.strip_prefix(name)).context("no count of instances")?;
+    Ok(count.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numbered_component_has_one_section_more() {
+        // Identifier 0, then the length of what follows.
+        let section = &numbered(b"component", 1)[9..];
+        assert_eq!((section[0], usize::from(section[1])), (0, section.len() - 2));
+    }
+}
