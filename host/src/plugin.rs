@@ -69,7 +69,7 @@ pub(crate) struct Plugin {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
     /// Idle instances, by worker. A worker takes from its own; only when no instance may be made, from another's.
-    pools: Box<[Mutex<Vec<Instance>>]>,
+    pools: Box<[Mutex<Vec<Box<Instance>>>]>,
     /// Requests that wait for an instance; rung for one of them when an instance is back in its pool.
     waiting: AtomicUsize,
     returned: Notify,
@@ -107,16 +107,17 @@ impl Plugin {
         }
         let instance = match self.idle(worker) {
             Some(instance) => instance,
-            None => self.another(worker).await?,
+            // Boxed: the room for making one is paid by nobody who finds one.
+            None => Box::pin(self.another(worker)).await?,
         };
         Ok(Session { instance: Some(instance), plugin: self.clone(), worker, usable: true })
     }
 
-    fn idle(&self, worker: usize) -> Option<Instance> {
+    fn idle(&self, worker: usize) -> Option<Box<Instance>> {
         lock(&self.pools[worker % self.pools.len()]).pop()
     }
 
-    async fn another(&self, worker: usize) -> Result<Instance, Fault> {
+    async fn another(&self, worker: usize) -> Result<Box<Instance>, Fault> {
         let free = tokio::time::timeout(self.config.limits.time, self.free(worker));
         match free.await.map_err(|_| Fault::Busy)? {
             Free::Instance(instance) => Ok(instance),
@@ -145,7 +146,7 @@ impl Plugin {
         }
     }
 
-    fn give_back(&self, worker: usize, mut instance: Instance) {
+    fn give_back(&self, worker: usize, mut instance: Box<Instance>) {
         instance.uses += 1;
         if self.config.isolation == Isolation::Request || instance.is_worn() {
             return;
@@ -184,9 +185,8 @@ impl Plugin {
 }
 
 /// What a request that has no instance may get.
-#[expect(clippy::large_enum_variant, reason = "made and taken apart at once")]
 enum Free {
-    Instance(Instance),
+    Instance(Box<Instance>),
     Room(OwnedSemaphorePermit),
 }
 
@@ -219,7 +219,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// An instance in the hands of one exchange.
 pub(crate) struct Session {
     plugin: Arc<Plugin>,
-    instance: Option<Instance>,
+    instance: Option<Box<Instance>>,
     worker: usize,
     /// False from the start of a call until it has ended well.
     usable: bool,
@@ -258,7 +258,7 @@ impl Session {
             return Ok((Verdict::Abstain, Reads::Off));
         };
         let verdict = self.checked(result?)?;
-        let reads = self.instance.as_mut().map_or(Reads::Off, Instance::take_reads);
+        let reads = self.instance.as_mut().map_or(Reads::Off, |instance| instance.take_reads());
         Ok((verdict, reads))
     }
 

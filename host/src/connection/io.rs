@@ -1,7 +1,7 @@
 //! A connection's bytes, and what phase of its life they belong to.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
     rc::Rc,
@@ -14,6 +14,13 @@ use tokio::{net::TcpStream, time::Instant};
 
 /// The answer to half a header section that never became whole (RFC 9110 section 15.5.9).
 const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The most bytes of an answer that are joined to one buffer.
+const JOINED: usize = 2 << 10;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +160,14 @@ impl Write for Io {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        // A header section and a short body: copying them together is cheaper than a list of buffers for the system.
+        if bufs.iter().map(|part| part.len()).sum::<usize>() > JOINED {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        }
+        SCRATCH.with_borrow_mut(|joined| {
+            joined.clear();
+            bufs.iter().for_each(|part| joined.extend_from_slice(part));
+            Pin::new(&mut self.stream).poll_write(cx, joined)
+        })
     }
 }

@@ -66,14 +66,14 @@ pub(super) struct Recipe<'a> {
 
 impl Instance {
     /// Makes one and runs its `init`.
-    pub(super) async fn start(recipe: Recipe<'_>, permit: Option<OwnedSemaphorePermit>) -> Result<Self, Fault> {
+    pub(super) async fn start(recipe: Recipe<'_>, permit: Option<OwnedSemaphorePermit>) -> Result<Box<Self>, Fault> {
         let (mut store, instance) = instantiate(&recipe).await?;
         let Recipe { hooks, shared, config, fiber, .. } = recipe;
         let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
         let functions = hooks.functions(&mut store, &instance).map_err(wrong)?;
         let init = hooks.init(&mut store, &instance).map_err(wrong)?;
         shared.metrics.instances.inc();
-        let mut this = Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: permit };
+        let mut this = Box::new(Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: permit });
         if let Some(init) = init {
             match this.invoke(&init, (config.to_owned(),), shared.limits.init).await {
                 Ok(Ok(())) => {}
@@ -130,7 +130,8 @@ impl Instance {
         arm(&mut self.store, cpu);
         let result = if self.fiber {
             let wall = self.store.data().shared.limits.time.max(cpu);
-            timely(wall, function.call_async(&mut self.store, params)).await
+            // Boxed, so that a plain call does not carry the room for it.
+            Box::pin(timely(wall, function.call_async(&mut self.store, params))).await
         } else {
             function.call(&mut self.store, params).map_err(Raw::Wasm)
         };

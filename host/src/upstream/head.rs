@@ -3,10 +3,12 @@
 //! The framing of a request is told by its body alone, that of an answer has exactly one reading (RFC 9112 section 6.3)
 //! or the answer is refused.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, InvalidHeaderName, TRANSFER_ENCODING},
 };
 use memchr::{memchr_iter, memmem};
 
@@ -61,11 +63,14 @@ pub(super) struct Head {
     pub(super) keep: bool,
 }
 
+/// The end of a header section.
+static END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
+
 /// Takes one header section off the front; None when it is not whole yet. `seen` bytes were looked at before.
 pub(super) fn take(buffer: &mut BytesMut, seen: &mut usize) -> Option<Bytes> {
     // The last three bytes may be the beginning of the end.
     let from = seen.saturating_sub(3);
-    if let Some(at) = memmem::find(&buffer[from..], b"\r\n\r\n") {
+    if let Some(at) = END.find(&buffer[from..]) {
         *seen = 0;
         return Some(buffer.split_to(from + at + 4).freeze());
     }
@@ -83,8 +88,27 @@ pub(super) fn take(buffer: &mut BytesMut, seen: &mut usize) -> Option<Bytes> {
     None
 }
 
+/// The header names of a connection's last answer. The next one mostly has the same in the same order, and a name that is
+/// known costs a comparison instead of a look-up and a copy.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<HeaderName>);
+
+impl Names {
+    fn get(&mut self, index: usize, text: &str) -> Result<HeaderName, InvalidHeaderName> {
+        if let Some(known) = self.0.get(index)
+            && known.as_str().eq_ignore_ascii_case(text)
+        {
+            return Ok(known.clone());
+        }
+        let name = HeaderName::from_bytes(text.as_bytes())?;
+        self.0.truncate(index);
+        self.0.push(name.clone());
+        Ok(name)
+    }
+}
+
 /// Understands a header section. `headers` is empty; its memory is used again.
-pub(super) fn parse(block: &Bytes, asked: &Method, mut headers: HeaderMap) -> Result<Head, String> {
+pub(super) fn parse(block: &Bytes, asked: &Method, names: &mut Names, mut headers: HeaderMap) -> Result<Head, String> {
     let mut fields = [const { std::mem::MaybeUninit::uninit() }; FIELDS];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, block, &mut fields);
@@ -96,8 +120,8 @@ pub(super) fn parse(block: &Bytes, asked: &Method, mut headers: HeaderMap) -> Re
     let version = if answer.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let mut hop = Hop::default();
     headers.reserve(answer.headers.len());
-    for field in answer.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| "a header name is malformed")?;
+    for (index, field) in answer.headers.iter().enumerate() {
+        let name = names.get(index, field.name).map_err(|_| "a header name is malformed")?;
         let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value));
         let value = value.map_err(|_| "a header value is malformed")?;
         match is_hop_by_hop(name.as_str()) {
@@ -187,7 +211,7 @@ mod tests {
     use super::*;
 
     fn understand(text: &str, asked: &Method) -> Result<Head, String> {
-        parse(&Bytes::copy_from_slice(text.as_bytes()), asked, HeaderMap::new())
+        parse(&Bytes::copy_from_slice(text.as_bytes()), asked, &mut Names::default(), HeaderMap::new())
     }
 
     #[test]
@@ -232,6 +256,18 @@ mod tests {
         ] {
             assert!(of("200 OK", lines, &Method::GET).is_err(), "{lines}");
         }
+    }
+
+    #[test]
+    fn names_that_are_known_are_those_that_are_there() {
+        let mut names = Names::default();
+        for all in [&["Date", "x-A", "server"][..], &["date", "X-a", "server"], &["date", "x-b"], &["x-b", "x-a", "b"]]
+        {
+            for (index, text) in all.iter().enumerate() {
+                assert_eq!(names.get(index, text).unwrap().as_str(), text.to_ascii_lowercase());
+            }
+        }
+        assert!(names.get(0, "a b").is_err());
     }
 
     #[test]
