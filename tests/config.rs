@@ -8,7 +8,7 @@ use std::{
     env, fs,
     net::IpAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gatehouse::config::{
@@ -135,6 +135,30 @@ fn everything_keeps_the_order_of_the_text() {
 fn a_route_with_methods_stands_beside_one_for_any_method() {
     let config = valid(&format!("{MINIMAL}[routes.get]\nmethods = ['GET']\nupstream = 'app'\n"));
     assert_eq!(config.routes.len(), 2);
+}
+
+#[test]
+fn a_route_repeats_the_first_before_it_that_takes_one_of_its_methods() {
+    let text = "[routes.a]\npath = '/a'\nmethods = ['GET', 'PUT']\nupstream = 'app'\n\
+        [routes.b]\npath = '/a'\nmethods = ['POST']\nupstream = 'app'\n\
+        [routes.c]\npath = '/a'\nmethods = ['DELETE', 'POST', 'PUT']\nupstream = 'app'\n\
+        [routes.d]\npath = '/a'\nmethods = ['DELETE']\nupstream = 'app'\n";
+    let problems = Config::parse(Source::new("g.toml", &format!("{MINIMAL}{text}"))).expect_err("c and d repeat");
+    let text = problems.to_string();
+    assert!(text.contains("route `c` repeats route `a` (line 7)"), "{text}");
+    assert!(text.contains("route `d` repeats route `c` (line 15)"), "{text}");
+    assert_eq!(text.matches("repeats").count(), 2);
+}
+
+/// Compared in pairs they would take minutes; it is a fraction of a second.
+#[test]
+fn ten_thousand_routes_are_read_at_once() {
+    let routes: String = (0..10_000)
+        .map(|i| format!("[routes.r{i}]\npath = '/{i}/{{id}}'\nmethods = ['GET', 'PUT']\nupstream = 'app'\n"))
+        .collect();
+    let started = Instant::now();
+    assert_eq!(valid(&format!("{MINIMAL}{routes}")).routes.len(), 10_001);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

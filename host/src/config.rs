@@ -348,7 +348,7 @@ pub struct Match {
 }
 
 /// A segment of a path template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Segment {
     /// Text that must be equal, in canonical form.
     Literal(String),

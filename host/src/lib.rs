@@ -9,6 +9,8 @@ pub mod config;
 pub mod exchange;
 pub mod failure;
 pub mod logs;
+#[doc(hidden)]
+pub mod measure;
 pub mod metrics;
 pub mod path;
 pub mod server;

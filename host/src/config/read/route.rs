@@ -4,7 +4,8 @@ use http::Method;
 use toml::de::DeValue;
 
 use super::{
-    address, duplicate,
+    address,
+    duplicate::Seen,
     header::{self, Scope},
     path::{name, path},
 };
@@ -22,8 +23,8 @@ pub(super) struct Names<'a> {
 
 pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usize) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
-    // The routes that can be compared, each with its line.
-    let mut sound: Vec<(usize, usize)> = Vec::new();
+    // The routes that can be compared, each by its index and where it is.
+    let mut seen: Seen<(usize, usize)> = Seen::default();
     for entry in &entries {
         let Ok(table) = entry.node.table() else {
             continue;
@@ -32,13 +33,12 @@ pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usiz
         let before = context.reported();
         let route = Reader { entry, names, uri_bytes, before }.route(table);
         if context.reported() == before {
-            let same = |(index, _): &&(usize, usize)| duplicate::same(&routes[*index].matches, &route.matches);
-            if let Some((index, line)) = sound.iter().find(same) {
-                let message = format!("route `{}` repeats route `{}` (line {line})", route.name, routes[*index].name);
+            if let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start)) {
+                let (other, line) = (&routes[index].name, context.source.line(at));
+                let message = format!("route `{}` repeats route `{other}` (line {line})", route.name);
                 let help = "a request would match both; change `host`, `methods`, `path` or `headers`";
                 context.report(Problem::at(entry.at.clone(), message).help(help));
             }
-            sound.push((routes.len(), context.source.line(entry.at.start)));
         }
         routes.push(route);
     }
