@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout};
 
@@ -32,6 +32,8 @@ pub(crate) struct UpstreamBody {
     idle: Duration,
     /// Whether time without a byte runs.
     waiting: bool,
+    /// Whether more had to be read than came with the header section.
+    long: bool,
     /// Whether something was handed out that its taker may not have sent on yet.
     handed: bool,
     failed: Option<Failure>,
@@ -73,10 +75,14 @@ impl UpstreamBody {
 
     /// The body is over: what becomes of its connection.
     fn finish(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else { return };
         if let Some(sending) = self.sending.take() {
             sending.detach();
         } else if self.back.keep && connection.is_quiet() {
+            if self.long {
+                // An idle connection does not hold the room for a long body.
+                connection.buffer = BytesMut::new();
+            }
             self.back.pool.keep(connection, self.back.keepalive, self.back.most);
         }
     }
@@ -108,7 +114,10 @@ impl UpstreamBody {
             match connection.poll_read(cx, room) {
                 Poll::Ready(Ok(0)) if matches!(self.framing, Framing::UntilClose) => return Poll::Ready(Ok(None)),
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(broken("it ended within its body"))),
-                Poll::Ready(Ok(_)) => self.waiting = false,
+                Poll::Ready(Ok(_)) => {
+                    self.waiting = false;
+                    self.long = true;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(broken(&error.to_string()))),
                 Poll::Pending => break,
             }

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::io::poll_read_buf;
 
 use super::{
-    head::{self, Head, Names},
+    head::{self, Head},
     sending::{Sending, SendingEnded},
 };
 use crate::{config, deadline::Deadline, exchange::Progress, failure::Failure};
@@ -40,7 +40,6 @@ pub(super) struct Connection {
     write: Option<OwnedWriteHalf>,
     /// What was read and not taken yet.
     pub(super) buffer: BytesMut,
-    names: Names,
     pub(super) deadline: Deadline,
 }
 
@@ -65,7 +64,7 @@ impl Connection {
         stream.set_nodelay(true).map_err(unreachable)?;
         let (read, write) = stream.into_split();
         let deadline = Deadline::new(Instant::now() + upstream.first_byte_timeout);
-        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), names: Names::default(), deadline }))
+        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline }))
     }
 
     /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end. It asks the system only
@@ -122,7 +121,7 @@ impl Connection {
         let (mut seen, mut any) = (0, false);
         loop {
             while let Some(block) = head::take(&mut self.buffer, &mut seen) {
-                let head = head::parse(&block, asked, &mut self.names, headers).map_err(broken)?;
+                let head = head::parse(&block, asked, headers).map_err(broken)?;
                 if !head.status.is_informational() {
                     return Ok(head);
                 }

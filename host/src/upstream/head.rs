@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, InvalidHeaderName, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use memchr::{memchr_iter, memmem};
 
@@ -88,27 +88,8 @@ pub(super) fn take(buffer: &mut BytesMut, seen: &mut usize) -> Option<Bytes> {
     None
 }
 
-/// The header names of a connection's last answer. The next one mostly has the same in the same order, and a name that is
-/// known costs a comparison instead of a look-up and a copy.
-#[derive(Debug, Default)]
-pub(super) struct Names(Vec<HeaderName>);
-
-impl Names {
-    fn get(&mut self, index: usize, text: &str) -> Result<HeaderName, InvalidHeaderName> {
-        if let Some(known) = self.0.get(index)
-            && known.as_str().eq_ignore_ascii_case(text)
-        {
-            return Ok(known.clone());
-        }
-        let name = HeaderName::from_bytes(text.as_bytes())?;
-        self.0.truncate(index);
-        self.0.push(name.clone());
-        Ok(name)
-    }
-}
-
 /// Understands a header section. `headers` is empty; its memory is used again.
-pub(super) fn parse(block: &Bytes, asked: &Method, names: &mut Names, mut headers: HeaderMap) -> Result<Head, String> {
+pub(super) fn parse(block: &Bytes, asked: &Method, mut headers: HeaderMap) -> Result<Head, String> {
     let mut fields = [const { std::mem::MaybeUninit::uninit() }; FIELDS];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, block, &mut fields);
@@ -120,8 +101,8 @@ pub(super) fn parse(block: &Bytes, asked: &Method, names: &mut Names, mut header
     let version = if answer.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let mut hop = Hop::default();
     headers.reserve(answer.headers.len());
-    for (index, field) in answer.headers.iter().enumerate() {
-        let name = names.get(index, field.name).map_err(|_| "a header name is malformed")?;
+    for field in answer.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| "a header name is malformed")?;
         let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value));
         let value = value.map_err(|_| "a header value is malformed")?;
         match is_hop_by_hop(name.as_str()) {
@@ -211,7 +192,7 @@ mod tests {
     use super::*;
 
     fn understand(text: &str, asked: &Method) -> Result<Head, String> {
-        parse(&Bytes::copy_from_slice(text.as_bytes()), asked, &mut Names::default(), HeaderMap::new())
+        parse(&Bytes::copy_from_slice(text.as_bytes()), asked, HeaderMap::new())
     }
 
     #[test]
@@ -256,18 +237,6 @@ mod tests {
         ] {
             assert!(of("200 OK", lines, &Method::GET).is_err(), "{lines}");
         }
-    }
-
-    #[test]
-    fn names_that_are_known_are_those_that_are_there() {
-        let mut names = Names::default();
-        for all in [&["Date", "x-A", "server"][..], &["date", "X-a", "server"], &["date", "x-b"], &["x-b", "x-a", "b"]]
-        {
-            for (index, text) in all.iter().enumerate() {
-                assert_eq!(names.get(index, text).unwrap().as_str(), text.to_ascii_lowercase());
-            }
-        }
-        assert!(names.get(0, "a b").is_err());
     }
 
     #[test]
