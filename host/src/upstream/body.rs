@@ -63,6 +63,7 @@ impl UpstreamBody {
             sending,
             idle,
             waiting: false,
+            long: false,
             handed: true,
             failed: None,
             back,
