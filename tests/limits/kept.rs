@@ -28,6 +28,21 @@ fn a_connection_serves_one_request_after_the_other_whatever_the_framing() {
 }
 
 #[test]
+fn a_connection_serves_one_body_after_the_other() {
+    let upstream = RawUpstream::saying(ok("hello"));
+    let gateway = Gateway::start(&all(""), &upstream);
+    let mut client = Raw::connect(gateway.address());
+    for (lines, body) in [("content-length: 5", "hello"), ("transfer-encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")] {
+        for method in ["POST", "GET", "PUT"] {
+            let request = format!("{method} / HTTP/1.1\r\nhost: a\r\n{lines}\r\n\r\n{body}");
+            assert_eq!(client.send(request).response().text(), "hello");
+            assert_eq!(upstream.last_request().text(), "hello", "{method} {lines}");
+        }
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
 fn an_upstream_that_closes_after_each_answer_without_saying_so_costs_no_error() {
     let upstream = RawUpstream::ending(|mut raw| {
         raw.request();

@@ -77,9 +77,10 @@ impl UpstreamBody {
     /// The body is over: what becomes of its connection.
     fn finish(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if let Some(sending) = self.sending.take() {
-            sending.detach();
-        } else if self.back.keep && connection.is_quiet() {
+        if let Some(write) = self.sending.take().and_then(Sending::settle) {
+            connection.give_back(write);
+        }
+        if self.back.keep && connection.is_quiet() {
             if self.long {
                 // An idle connection does not hold the room for a long body.
                 connection.buffer = BytesMut::new();

@@ -4,7 +4,7 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, Bytes};
@@ -75,9 +75,16 @@ impl Sending {
         self.moved > before
     }
 
-    /// Lets it go on alone: its answer is complete.
-    pub(super) fn detach(mut self) {
-        self.task = None;
+    /// Its answer is complete: the writing half, if all is written; else it goes on alone.
+    pub(super) fn settle(mut self) -> Option<OwnedWriteHalf> {
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(SendingEnded::Whole(write)) => Some(write),
+            Poll::Ready(_) => None,
+            Poll::Pending => {
+                self.task = None;
+                None
+            }
+        }
     }
 }
 
