@@ -7,8 +7,8 @@ use http::{
 
 use super::{foreign::is_doubtful, hop::is_hop_by_hop};
 
-/// What a header section has in it. Nearly all requests have nothing to strip, and then nobody looks again: one pass
-/// instead of six costs a tenth of a microsecond less for each of six headers.
+/// What a header section has in it. Nearly all requests have nothing to strip, and then nobody looks again: admitting a
+/// request takes less than half the instructions of looking at its headers once for each question.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     /// Fields.
