@@ -15,6 +15,7 @@ mod keyvalue;
 mod load;
 mod shared;
 mod state;
+mod ticker;
 mod wasi;
 
 pub(crate) use edit::{ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict};

@@ -24,7 +24,7 @@ use crate::{
     demo,
     guests::{self, Way},
 };
-use case::{Case, GROUPS, Group};
+use case::{Case, Cores, GROUPS, Group};
 use figure::Figure;
 use further::{MEASURES, Measure};
 use peer::Upstream;
@@ -123,11 +123,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         GROUPS.iter().map(|group| (group, options.wanted(group))).filter(|(_, c)| !c.is_empty()).collect();
     usage::allow_many_files();
     prepare()?;
-    let upstream = Upstream::start()?;
     let mut peers = round::start(&groups);
-    let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &upstream, &mut peers));
+    let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &mut peers));
     let measured = measured.collect::<Result<Vec<_>>>()?;
     drop(peers);
+    let _upstream = Upstream::start(Cores::Apart)?;
     let mut figures = figure::figures(&measured, !options.partial());
     for measure in MEASURES.iter().filter(|measure| options.measures(measure)) {
         figures.extend(measure.run(&plan)?);
@@ -142,7 +142,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Builds what is measured and installs what measures.
 fn prepare() -> Result<()> {
     guests::build(Way::Auto)?;
-    demo::build(&["gatehouse", "bare-proxy"])?;
+    demo::build(&["gatehouse", "bare-proxy", "polling"])?;
     load::install()?;
     fs::create_dir_all(FOLDER)?;
     Ok(())

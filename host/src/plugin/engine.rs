@@ -1,26 +1,16 @@
-//! The one wasmtime engine of the process: its settings, its clock of epochs, its linker.
+//! The one wasmtime engine of the process: its settings and its linker.
 //!
 //! One engine, because compiled code and type indices belong to an engine. Concurrency support is off: hooks are
 //! synchronous, and without it a call costs less (3.4 instead of 4.1 us before anything else was tuned).
 
-use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::sync::OnceLock;
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
     component::{HasSelf, Linker},
 };
 
-use super::{bindings, state::State};
-
-/// The length of an epoch: CPU limits are counted in these.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+use super::{bindings, state::State, ticker};
 
 /// The most memory that any instance may be granted: the size of the pool's slots.
 pub(crate) const MAX_MEMORY: usize = 256 << 20;
@@ -42,7 +32,7 @@ pub(super) fn runtime() -> Result<&'static Runtime, wasmtime::Error> {
     }
     let runtime = start()?;
     Ok(RUNTIME.get_or_init(|| {
-        tick(runtime.engine.clone());
+        ticker::start(runtime.engine.clone());
         runtime
     }))
 }
@@ -96,65 +86,4 @@ fn pool() -> PoolingAllocationConfig {
         .linear_memory_keep_resident(2 << 20)
         .table_keep_resident(64 << 10);
     pool
-}
-
-/// The clock of epochs. It stands while no call could need it: a thousand wake-ups a second cost an idle gateway more
-/// than a hundredth of a core.
-struct Ticker {
-    /// Ticks so far.
-    now: AtomicU64,
-    /// The tick until which somebody may be running.
-    until: AtomicU64,
-    parked: AtomicBool,
-    thread: OnceLock<Thread>,
-}
-
-static TICKER: Ticker = Ticker {
-    now: AtomicU64::new(0),
-    until: AtomicU64::new(0),
-    parked: AtomicBool::new(false),
-    thread: OnceLock::new(),
-};
-
-/// How much longer than asked it ticks, so that one call after another finds it ticking.
-const SLACK: u64 = 1000;
-
-/// Keeps the epochs moving for a call that may take so long.
-pub(super) fn tick_for(wall: Duration) {
-    let until = TICKER.now.load(Ordering::Relaxed) + wall.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
-    if TICKER.until.load(Ordering::Relaxed) < until {
-        TICKER.until.fetch_max(until + SLACK, Ordering::SeqCst);
-        // Either the ticker sees the new end before it parks, or this sees that it has parked.
-        if TICKER.parked.load(Ordering::SeqCst)
-            && let Some(thread) = TICKER.thread.get()
-        {
-            thread.unpark();
-        }
-    }
-}
-
-impl Ticker {
-    fn run(&self, engine: &Engine) {
-        loop {
-            let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
-            if now >= self.until.load(Ordering::Relaxed) {
-                self.parked.store(true, Ordering::SeqCst);
-                if now >= self.until.load(Ordering::SeqCst) {
-                    thread::park();
-                }
-                self.parked.store(false, Ordering::SeqCst);
-            }
-            thread::sleep(TICK);
-            engine.increment_epoch();
-        }
-    }
-}
-
-/// Starts the ticker, which lives as long as the process.
-fn tick(engine: Engine) {
-    let ticker = thread::Builder::new().name("epochs".into());
-    let running = ticker
-        .spawn(move || TICKER.run(&engine))
-        .expect("a process that cannot start one thread at its beginning cannot serve");
-    TICKER.thread.get_or_init(|| running.thread().clone());
 }

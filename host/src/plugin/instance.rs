@@ -19,10 +19,10 @@ use super::{
         authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter,
         response_body_filter, response_filter,
     },
-    engine::{TICK, tick_for},
     hooks::Hooks,
     shared::Shared,
     state::{Reads, State},
+    ticker::{self, Running, TICK},
 };
 use crate::{exchange::Exchange, failure::Fault};
 
@@ -133,6 +133,7 @@ impl Instance {
             // Boxed, so that a plain call does not carry the room for it.
             Box::pin(timely(wall, function.call_async(&mut self.store, params))).await
         } else {
+            let _running = Running::new();
             function.call(&mut self.store, params).map_err(Raw::Wasm)
         };
         match result {
@@ -183,7 +184,10 @@ async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance)
     arm(&mut store, limit);
     let started = match fiber {
         true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
-        false => pre.instantiate(&mut store).map_err(Raw::Wasm),
+        false => {
+            let _running = Running::new();
+            pre.instantiate(&mut store).map_err(Raw::Wasm)
+        }
     };
     match started {
         Ok(instance) => Ok((store, instance)),
@@ -197,7 +201,6 @@ fn arm(store: &mut Store<State>, cpu: Duration) {
     state.ticks_left = cpu.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
     state.wall = state.shared.limits.time.max(cpu);
     state.end = None;
-    tick_for(state.wall);
     store.set_epoch_deadline(1);
 }
 
@@ -217,7 +220,7 @@ enum Raw {
 }
 
 async fn timely<T>(limit: Duration, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Raw> {
-    match tokio::time::timeout(limit, call).await {
+    match tokio::time::timeout(limit, ticker::running(call)).await {
         Ok(result) => result.map_err(Raw::Wasm),
         Err(_) => Err(Raw::WallTime),
     }

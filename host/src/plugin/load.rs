@@ -16,11 +16,12 @@ use super::{
     Plugin,
     bindings::lifecycle::Manifest,
     code::{self, Binary},
-    engine::{Runtime, runtime, tick_for},
+    engine::{Runtime, runtime},
     hooks::Hooks,
     instance::{Instance, Recipe},
     shared::Shared,
     state::State,
+    ticker::Running,
 };
 use crate::{
     clock::Clock,
@@ -188,7 +189,7 @@ fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Share
     let mut store = Store::new(pre.engine(), State::new(shared.clone(), wasi));
     store.limiter(|state| state);
     store.epoch_deadline_trap();
-    tick_for(shared.limits.init);
+    let _running = Running::new();
     store.set_epoch_deadline(shared.limits.init.as_millis() as u64 + 1);
     pre.instantiate(&mut store).is_err()
 }

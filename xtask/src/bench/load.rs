@@ -59,7 +59,7 @@ pub(super) fn sample(case: &Case, cores: Cores, peers: &Peers, time: Duration) -
     let authorization = format!("authorization: {}", case.authorization);
     let host = case.host.map(|host| format!("Host: {host}"));
     let headers: Vec<_> = HEADERS.into_iter().chain([authorization.as_str()]).chain(host.as_deref()).collect();
-    let wrk = Wrk { cores: peer::load_cores(cores), headers: &headers, ..Wrk::default() };
+    let wrk = Wrk { cores, headers: &headers, ..Wrk::default() };
     let peer = &peers[case.peer];
     let url = peer.url(case);
     usage::reset_peak(peer.id());
@@ -103,7 +103,7 @@ impl Run {
     }
 }
 
-/// Runs a program of the load on its cores; what it prints.
-fn output(cores: &str, command: &Command) -> Result<String> {
-    process::output(&mut peer::on_cores(cores, command)).context("making load")
+/// Runs a program of the load where the load is; what it prints.
+fn output(cores: Cores, command: &Command) -> Result<String> {
+    process::output(&mut peer::of_load(cores, command)?).context("making load")
 }

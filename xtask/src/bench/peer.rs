@@ -128,20 +128,18 @@ impl RunningPeer {
 }
 
 /// The upstream: nginx with one process.
-pub(super) struct Upstream(Running);
+pub(super) struct Upstream {
+    /// Ends with this.
+    _process: Running,
+}
 
 impl Upstream {
-    pub(super) fn start() -> Result<Self> {
+    /// Starts it where the load is.
+    pub(super) fn start(cores: Cores) -> Result<Self> {
         debian::nginx()?;
         bodies()?;
-        let command = nginx("upstream.conf")?;
-        start(&command, LOAD_CORE, UPSTREAM).map(Self).context("starting the upstream")
-    }
-
-    /// Moves it to where a group's load is.
-    pub(super) fn move_to(&self, cores: Cores) -> Result<()> {
-        let id = self.0.id().to_string();
-        process::output(process::command("taskset").args(["-a", "-c", "-p", load_cores(cores), &id])).map(drop)
+        let command = of_load(cores, &nginx("upstream.conf")?)?;
+        listening(command, UPSTREAM).map(|process| Self { _process: process }).context("starting the upstream")
     }
 }
 
@@ -175,26 +173,35 @@ pub(super) fn start_gateway(configuration: &Configuration, port: u16) -> Result<
 
 /// Starts a command on some cores, and waits until it listens.
 fn start(command: &Command, cores: &str, port: u16) -> Result<Running> {
+    listening(on_cores(cores, command), port)
+}
+
+/// Starts a command, and waits until it listens.
+fn listening(mut command: Command, port: u16) -> Result<Running> {
     TcpListener::bind(local(port)).map(drop).with_context(|| format!("port {port} is taken by another program"))?;
     let log = fs::File::create(Path::new(FOLDER).join(format!("{port}.log")))?;
-    let mut pinned = on_cores(cores, command);
-    let mut child = Running::start(pinned.stdout(Stdio::null()).stderr(log))?;
+    let mut child = Running::start(command.stdout(Stdio::null()).stderr(log))?;
     demo::wait_for(&mut child, local(port)).with_context(|| format!("see {FOLDER}/{port}.log"))?;
     // A little after it listens, it is done with what it does at its start.
     thread::sleep(Duration::from_millis(300));
     Ok(child)
 }
 
-/// The cores of the load and the upstream.
-pub(super) fn load_cores(cores: Cores) -> &'static str {
-    match cores {
-        Cores::Apart => LOAD_CORE,
-        Cores::Shared => BOTH,
-    }
+/// A command of the load or the upstream, where these are. With a core for themselves they never sleep, so that the
+/// proxy has nothing to pay for waking them: see `bench/polling`.
+pub(super) fn of_load(cores: Cores, command: &Command) -> Result<Command> {
+    Ok(match cores {
+        Cores::Apart => {
+            let mut pinned = on_cores(LOAD_CORE, command);
+            pinned.env("LD_PRELOAD", fs::canonicalize(process::release_dir().join("libpolling.so"))?);
+            pinned
+        }
+        Cores::Shared => on_cores(BOTH, command),
+    })
 }
 
 /// A command, kept on some cores; it ends with the bench, however that ends.
-pub(super) fn on_cores(cores: &str, command: &Command) -> Command {
+fn on_cores(cores: &str, command: &Command) -> Command {
     let mut pinned = process::command("setpriv");
     pinned.args(["--pdeathsig", "KILL", "taskset", "-c", cores]).arg(command.get_program()).args(command.get_args());
     pinned

@@ -74,14 +74,13 @@ pub(super) fn measure(
     plan: &Plan,
     group: &'static Group,
     cases: Vec<&'static Case>,
-    upstream: &Upstream,
     peers: &mut Peers,
 ) -> Result<Measured> {
     let there = |case: &&Case| PEERS.iter().all(|peer| !case.needs(peer.name) || peers.contains_key(peer.name));
     let cases: Vec<_> = cases.into_iter().filter(there).collect();
     let rounds = if group.target { plan.rounds } else { plan.rounds.div_ceil(2) };
     println!("\n{}: {} cases, {rounds} rounds of {:?} each", group.name, cases.len(), plan.time);
-    upstream.move_to(group.cores)?;
+    let _upstream = Upstream::start(group.cores)?;
     for case in &cases {
         peers[case.peer].prove(case).with_context(|| format!("trying {} / {}", group.name, case.name))?;
     }

@@ -5,13 +5,16 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result, bail};
 
 use super::Run;
-use crate::{bench::FOLDER, process};
+use crate::{
+    bench::{FOLDER, case::Cores},
+    process,
+};
 
 /// Debian's.
 pub(super) const PROGRAM: &str = "/usr/bin/h2load";
 
 /// Loads for a time. Errors and answers other than 2xx make the run worthless.
-pub(super) fn run(cores: &str, headers: &[&str], url: &str, time: Duration) -> Result<Run> {
+pub(super) fn run(cores: Cores, headers: &[&str], url: &str, time: Duration) -> Result<Run> {
     let log = Path::new(FOLDER).join("h2load.log");
     let _ = fs::remove_file(&log);
     let mut command = process::command(PROGRAM);

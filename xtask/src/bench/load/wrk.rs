@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use anyhow::{Context as _, Result, bail};
 
 use super::Run;
-use crate::process;
+use crate::{bench::case::Cores, process};
 
 /// Debian's.
 pub(super) const PROGRAM: &str = "/usr/bin/wrk";
@@ -13,7 +13,7 @@ pub(super) const PROGRAM: &str = "/usr/bin/wrk";
 /// A run to be.
 #[derive(Clone, Copy)]
 pub(in crate::bench) struct Wrk<'a> {
-    pub(in crate::bench) cores: &'a str,
+    pub(in crate::bench) cores: Cores,
     /// Connections, all kept.
     pub(in crate::bench) connections: u32,
     pub(in crate::bench) headers: &'a [&'a str],
@@ -23,7 +23,7 @@ pub(in crate::bench) struct Wrk<'a> {
 
 impl Default for Wrk<'_> {
     fn default() -> Self {
-        Self { cores: "1", connections: 32, headers: &[], script: ("bench/load/done.lua", None) }
+        Self { cores: Cores::Apart, connections: 32, headers: &[], script: ("bench/load/done.lua", None) }
     }
 }
 
