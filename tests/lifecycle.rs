@@ -245,10 +245,17 @@ fn cached_code_that_is_broken_or_anybodys_is_compiled_anew() {
     fs::write(&component, wat::parse_str(SMALL_LOGGER).unwrap()).unwrap();
     let text = cached(&component, &cache);
     first_answer(&text, &upstream);
-    let kept = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    let mut files = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path());
+    let kept = files.find(|file| file.extension().is_some_and(|extension| extension == "cwasm")).unwrap();
     let good = fs::read(&kept).unwrap();
-    for broken in [&good[..good.len() / 2], &good[..10], b"", &[0; 5000]] {
-        fs::write(&kept, broken).unwrap();
+    let flipped = (0..8).map(|eighth| {
+        let mut changed = good.clone();
+        changed[good.len() * eighth / 8 + eighth] ^= 1 << eighth;
+        changed
+    });
+    let cut = [&good[..good.len() / 2], &good[..10], b"", &[0; 5000]].map(<[u8]>::to_vec);
+    for broken in cut.into_iter().chain(flipped) {
+        fs::write(&kept, &broken).unwrap();
         first_answer(&text, &upstream);
         assert!(fs::read(&kept).unwrap() == good, "{} bytes were left as they were", broken.len());
     }

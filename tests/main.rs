@@ -7,6 +7,7 @@ mod support;
 mod authorize;
 mod bodies;
 mod cache;
+mod compiler;
 mod config;
 mod edge;
 mod faults;

@@ -64,12 +64,23 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Where compiled code is kept; default `$XDG_CACHE_HOME/gatehouse`, else `~/.cache/gatehouse`.
     pub code_cache: PathBuf,
+    /// What compiling a plugin may take.
+    pub compile: Compile,
     /// Networks whose `X-Forwarded-*` and `Forwarded` headers are believed; default none.
     pub trusted_proxies: Vec<Network>,
     /// Which headers tell the upstream about the client; default [`Forwarded::XForwarded`].
     pub forwarded: Forwarded,
     /// The pseudonym in `Via` (RFC 9110 section 7.6.3); default `gatehouse`, empty: no `Via`.
     pub via: String,
+}
+
+/// What compiling one plugin may take: `server.compile_cpu` and `server.compile_memory`.
+#[derive(Debug, Clone, Copy)]
+pub struct Compile {
+    /// CPU time, whole seconds; default 60 s.
+    pub cpu: Duration,
+    /// Bytes of memory; default 1 GiB.
+    pub memory: u64,
 }
 
 /// Which headers tell the upstream about the client.

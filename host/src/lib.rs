@@ -34,5 +34,7 @@ mod upstream;
 mod verdict;
 mod worker;
 
+#[doc(hidden)]
+pub use plugin::compiler;
 pub use server::Server;
 pub use snapshot::check;

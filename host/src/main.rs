@@ -1,10 +1,10 @@
 //! The command line.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use gatehouse::{Server, admin, clock::Clock, config::Config, logs, server::Gateway, watch};
+use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
@@ -43,12 +43,24 @@ enum Command {
         #[arg(default_value = "gatehouse.toml")]
         config: PathBuf,
     },
+    /// Compiles a component from the standard input to the standard output. The gateway starts this by itself.
+    #[command(name = compiler::COMMAND, hide = true)]
+    Compile {
+        /// CPU time, in seconds.
+        cpu: u64,
+        /// Memory, in bytes.
+        memory: u64,
+    },
 }
 
 fn main() -> ExitCode {
+    compiler::use_child_processes();
     let result = match Cli::parse().command {
         Command::Run { config, no_watch } => run(&config, !no_watch),
         Command::Check { config } => check(&config),
+        Command::Compile { cpu, memory } => {
+            compiler::serve(Duration::from_secs(cpu), memory).map_err(anyhow::Error::msg)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

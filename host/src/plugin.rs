@@ -18,6 +18,7 @@ mod state;
 mod ticker;
 mod wasi;
 
+pub use code::compiler;
 pub(crate) use edit::{ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict};
 pub(crate) use hooks::Hooks;
 pub(crate) use load::{Surroundings, Unloadable};
@@ -70,6 +71,7 @@ pub(crate) struct Plugin {
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
     /// Idle instances, by worker. A worker takes from its own; only when no instance may be made, from another's.
+    #[expect(clippy::vec_box, reason = "an instance goes from hand to hand as it is, and is too large to be moved")]
     pools: Box<[Mutex<Vec<Box<Instance>>>]>,
     /// Requests that wait for an instance; rung for one of them when an instance is back in its pool.
     waiting: AtomicUsize,

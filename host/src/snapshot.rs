@@ -68,7 +68,7 @@ impl Snapshot {
         let mut problems = Vec::new();
         for plugin in &config.plugins {
             let around = Surroundings {
-                code_cache: &config.server.code_cache,
+                server: &config.server,
                 workers: config.server.workers,
                 metrics,
                 clock,

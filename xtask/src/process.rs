@@ -13,11 +13,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// What a user may have set to say how cargo reaches its registry or where it builds. Other `CARGO_*` variables are the
-/// outer cargo's own words to xtask.
-const KEPT: [&str; 7] = [
+/// What a user may have set to say how cargo reaches its registry, or how and where it builds. Other `CARGO_*` variables
+/// are the outer cargo's own words to xtask.
+const KEPT: [&str; 8] = [
     "CARGO_HOME",
     "CARGO_TARGET_DIR",
+    "CARGO_PROFILE_",
     "CARGO_NET_",
     "CARGO_HTTP_",
     "CARGO_REGISTRIES_",

@@ -42,7 +42,6 @@ struct Pipe {
     passed_any: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one per body; a box would be an allocation per piece")]
 enum Stage {
     Ready(Session),
     Calling { call: Pin<Box<dyn Future<Output = Called>>>, last: bool },

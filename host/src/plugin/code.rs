@@ -1,18 +1,22 @@
 //! From a component's bytes to code: compiled once, kept on disk under the digest of its bytes and the engine.
 //!
-//! This is the one place of the project with `unsafe`: reading compiled code back trusts the file. The folder is made
-//! for the gateway's own user only, and a file that anyone else could have written is not read.
+//! This is the one place of the gateway with `unsafe`: loading compiled code means trusting it.
+
+pub mod compiler;
+mod kept;
 
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
+    time::Instant,
 };
 
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
+
+use crate::config;
 
 /// The largest component that is read; those of Python are about 20 MB.
 const LARGEST: u64 = 128 << 20;
@@ -68,58 +72,34 @@ fn unreadable(error: &io::Error) -> String {
     }
 }
 
-/// Compiles, or takes what was compiled before.
-pub(super) fn load(engine: &Engine, binary: &Binary, cache: &Path) -> Result<Component, String> {
-    let kept = cache.join(file_name(engine, binary));
-    if let Some(component) = read_back(engine, &kept) {
-        return Ok(component);
-    }
-    let started = std::time::Instant::now();
-    let code = engine.precompile_component(&binary.bytes).map_err(|error| format!("{error:#}"))?;
-    tracing::debug!(digest = %binary.digest, "compiled in {:?}", started.elapsed());
-    if let Err(error) = keep(cache, &kept, &code) {
-        tracing::warn!("compiled code is not kept in {}: {error}", cache.display());
-    }
-    deserialize(engine, &code).map_err(|error| format!("{error:#}"))
-}
-
-fn file_name(engine: &Engine, binary: &Binary) -> PathBuf {
-    let mut hasher = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}-{:016x}.cwasm", binary.digest, hasher.finish()).into()
-}
-
-fn read_back(engine: &Engine, kept: &Path) -> Option<Component> {
-    let ours = |path: &Path| {
-        let meta = fs::symlink_metadata(path).ok()?;
-        let me = fs::metadata("/proc/self").ok()?.uid();
-        (meta.uid() == me && meta.mode() & 0o022 == 0).then_some(meta)
-    };
-    ours(kept.parent()?)?;
-    ours(kept).filter(fs::Metadata::is_file)?;
-    let code = fs::read(kept).ok()?;
-    match deserialize(engine, &code) {
-        Ok(component) => Some(component),
-        Err(error) => {
-            tracing::warn!("{} is not usable and will be compiled anew: {error:#}", kept.display());
-            None
+/// Compiles, or takes what was compiled before. An error is what to say of the file.
+pub(super) fn load(engine: &Engine, binary: &Binary, server: &config::Server) -> Result<Component, String> {
+    let folder = &server.code_cache;
+    let name = file_name(engine, binary);
+    if let Some(code) = kept::read(folder, &name) {
+        match deserialize(engine, &code) {
+            Ok(component) => return Ok(component),
+            Err(error) => tracing::warn!("{name} is not usable and will be compiled anew: {error:#}"),
         }
     }
+    let started = Instant::now();
+    let code = compiler::compile(engine, &binary.bytes, &server.compile)?;
+    tracing::debug!(digest = %binary.digest, "compiled in {:?}", started.elapsed());
+    if let Err(error) = kept::write(folder, &name, &code) {
+        tracing::warn!("compiled code is not kept in {}: {error}", folder.display());
+    }
+    deserialize(engine, &code).map_err(|error| format!("was compiled to what cannot be loaded: {error:#}"))
 }
 
-/// Written beside and renamed, so that a reader never sees half a file.
-fn keep(cache: &Path, kept: &Path, code: &[u8]) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
-    let half = kept.with_extension(format!("{}.half", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
-    io::Write::write_all(&mut file, code)?;
-    file.sync_all()?;
-    fs::rename(half, kept)
+fn file_name(engine: &Engine, binary: &Binary) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{}-{:016x}.cwasm", binary.digest, hasher.finish())
 }
 
 #[allow(unsafe_code)]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `precompile_component` of this process, or from a file in a folder that only this
-    // user can write to, checked in `read_back`. wasmtime refuses code of another version or other settings.
+    // SAFETY: the bytes come from `precompile_component`, in this process or in one of the same program, at once or by
+    // way of a file that `kept` has found unchanged. wasmtime refuses code of another version or other settings.
     unsafe { Component::deserialize(engine, code) }
 }

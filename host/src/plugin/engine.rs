@@ -38,7 +38,7 @@ pub(super) fn runtime() -> Result<&'static Runtime, wasmtime::Error> {
 }
 
 fn start() -> Result<Runtime, wasmtime::Error> {
-    let engine = Engine::new(&config())?;
+    let engine = Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))?;
     let mut linker = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -46,7 +46,8 @@ fn start() -> Result<Runtime, wasmtime::Error> {
     Ok(Runtime { engine, linker })
 }
 
-fn config() -> Config {
+/// What code is compiled for, here and in the compiler's process, which needs no pool.
+pub(super) fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
@@ -59,8 +60,7 @@ fn config() -> Config {
         .wasm_exceptions(false)
         .wasm_memory64(false)
         .gc_support(false)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
     config
 }
 

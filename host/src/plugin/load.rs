@@ -1,12 +1,9 @@
 //! From `[plugins.NAME]` to a plugin that is ready to be called: read, compiled, its imports held against its grants,
 //! its configuration against its schema, one instance made and initialized. Nothing serves before all of it went well.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, AtomicU64, AtomicUsize},
 };
 
 use tokio::sync::{Notify, Semaphore};
@@ -45,7 +42,7 @@ fn unloadable(at: &[&str], message: impl Into<String>) -> Vec<Unloadable> {
 
 /// What loading needs beside the plugin's own configuration.
 pub(crate) struct Surroundings<'a> {
-    pub(crate) code_cache: &'a Path,
+    pub(crate) server: &'a config::Server,
     pub(crate) workers: usize,
     pub(crate) metrics: &'a Metrics,
     pub(crate) clock: &'a Clock,
@@ -65,8 +62,8 @@ impl Plugin {
             return Ok(serving.clone());
         }
         let runtime = runtime().map_err(|error| unloadable(&[], format!("the Wasm engine: {error:#}")))?;
-        let component = code::load(&runtime.engine, &binary, around.code_cache)
-            .map_err(|why| unloadable(&["component"], format!("{file} is not a valid component: {why}")))?;
+        let component = code::load(&runtime.engine, &binary, around.server)
+            .map_err(|why| unloadable(&["component"], format!("{file} {why}")))?;
         check_imports(&runtime.engine, &component, config)?;
         let plugin = assemble(runtime, &component, &binary, config, around)?;
         plugin.try_out().map_err(|mut problems| {

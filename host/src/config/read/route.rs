@@ -32,13 +32,13 @@ pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usiz
         let context = entry.node.context;
         let before = context.reported();
         let route = Reader { entry, names, uri_bytes, before }.route(table);
-        if context.reported() == before {
-            if let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start)) {
-                let (other, line) = (&routes[index].name, context.source.line(at));
-                let message = format!("route `{}` repeats route `{other}` (line {line})", route.name);
-                let help = "a request would match both; change `host`, `methods`, `path` or `headers`";
-                context.report(Problem::at(entry.at.clone(), message).help(help));
-            }
+        if context.reported() == before
+            && let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start))
+        {
+            let (other, line) = (&routes[index].name, context.source.line(at));
+            let message = format!("route `{}` repeats route `{other}` (line {line})", route.name);
+            let help = "a request would match both; change `host`, `methods`, `path` or `headers`";
+            context.report(Problem::at(entry.at.clone(), message).help(help));
         }
         routes.push(route);
     }

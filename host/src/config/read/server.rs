@@ -10,7 +10,7 @@ use std::{
 
 use super::{address, collection, file, to_usize};
 use crate::config::{
-    ClientLimits, Forwarded, Listener, Log, LogFormat, Server,
+    ClientLimits, Compile, Forwarded, Listener, Log, LogFormat, Server,
     problem::{Problem, quoted, suggestion},
     value::{Context, Node, Table},
 };
@@ -34,6 +34,12 @@ pub(super) fn server(mut table: Table<'_>, context: &Context<'_>) -> Server {
             .optional("drain_timeout", |node| node.duration(Duration::ZERO..=*TIMEOUT.end()))
             .unwrap_or(Duration::from_secs(10)),
         code_cache: table.optional("code_cache", file).unwrap_or_else(|| code_cache(context)),
+        compile: Compile {
+            cpu: table
+                .optional("compile_cpu", |node| node.duration(Duration::from_secs(1)..=*TIMEOUT.end()))
+                .unwrap_or(Duration::from_mins(1)),
+            memory: table.optional("compile_memory", |node| node.size(64 << 20..=64 << 30)).unwrap_or(1 << 30),
+        },
         trusted_proxies: table.optional("trusted_proxies", |node| node.list(address::network)).unwrap_or_default(),
         forwarded: table.optional("forwarded", |node| node.choice(&forwarded)).unwrap_or(Forwarded::XForwarded),
         via: table.optional("via", via).unwrap_or_else(|| "gatehouse".to_owned()),
@@ -45,6 +51,7 @@ pub(super) fn server(mut table: Table<'_>, context: &Context<'_>) -> Server {
         ("port", "it is part of `[listeners.NAME] address`"),
         ("threads", "it is called `workers`"),
         ("cache", "it is called `code_cache`"),
+        ("compile_timeout", "it is called `compile_cpu`"),
         ("shutdown_timeout", "it is called `drain_timeout`"),
         ("grace_period", "it is called `drain_timeout`"),
     ]);

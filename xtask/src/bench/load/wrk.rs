@@ -43,11 +43,12 @@ impl Wrk<'_> {
         parse(&output).with_context(|| format!("understanding wrk:\n{output}"))
     }
 
-    /// The command, of which wrk itself only knows whole seconds: an interrupt ends it as its own clock would.
+    /// The command, of which wrk itself only knows whole seconds: an interrupt ends it as its own clock would. One that
+    /// it does not heed, since it came too early, is followed by a signal that makes the run fail.
     fn command(&self, url: &str, time: Duration) -> Command {
         let (script, argument) = self.script;
         let mut command = process::command("timeout");
-        command.args(["--preserve-status", "-s", "INT", &time.as_secs_f64().to_string(), PROGRAM]);
+        command.args(["--preserve-status", "-k", "20", "-s", "INT", &time.as_secs_f64().to_string(), PROGRAM]);
         command.args(["-t", "1", "-c", &self.connections.to_string(), "-d", "1h", "-s", script]);
         for header in self.headers {
             command.args(["-H", header]);

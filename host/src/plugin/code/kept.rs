@@ -1,0 +1,129 @@
+//! Compiled code on disk, authenticated: a file that was changed in any bit, or put in another's place, is compiled
+//! anew, never loaded, since loading code means running it.
+//!
+//! Each file is the HMAC-SHA256 of its name and its code, and then the code. The key is random, in the same folder, for
+//! the gateway's own user only. Whoever can read it, and write beside it, is that user, and has no need for it.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::Path,
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The file with the key.
+const KEY: &str = "key";
+
+type Key = [u8; 32];
+
+/// Length of what precedes the code.
+const TAG: usize = 32;
+
+/// The code kept under a name, if it is as it was kept.
+pub(super) fn read(folder: &Path, name: &str) -> Option<Vec<u8>> {
+    ours(folder, 0o022)?;
+    let file = folder.join(name);
+    ours(&file, 0o022).filter(fs::Metadata::is_file)?;
+    let kept = fs::read(&file).ok()?;
+    let code = key(folder).and_then(|key| opened(&key, name, kept));
+    if code.is_none() {
+        tracing::warn!("{} is not as it was kept, and will be compiled anew", file.display());
+    }
+    code
+}
+
+/// Keeps code under a name. Written beside and renamed, so that a reader never sees half a file.
+pub(super) fn write(folder: &Path, name: &str, code: &[u8]) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let key = key(folder).map_or_else(|| new_key(folder), Ok)?;
+    let mut file = tag(&key, name, code).finalize().into_bytes().to_vec();
+    file.extend_from_slice(code);
+    replace(&folder.join(name), &file)
+}
+
+fn key(folder: &Path) -> Option<Key> {
+    let file = folder.join(KEY);
+    ours(&file, 0o077).filter(fs::Metadata::is_file)?;
+    fs::read(file).ok()?.try_into().ok()
+}
+
+/// Makes a key. What was kept under another one is compiled anew.
+fn new_key(folder: &Path) -> io::Result<Key> {
+    let mut key = Key::default();
+    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+    replace(&folder.join(KEY), &key)?;
+    Ok(key)
+}
+
+fn tag(key: &Key, name: &str, code: &[u8]) -> Hmac<Sha256> {
+    let mut tag = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+    tag.update(&(name.len() as u64).to_le_bytes());
+    tag.update(name.as_bytes());
+    tag.update(code);
+    tag
+}
+
+fn opened(key: &Key, name: &str, mut kept: Vec<u8>) -> Option<Vec<u8>> {
+    let code = (kept.len() >= TAG).then(|| kept.split_off(TAG))?;
+    tag(key, name, &code).verify_slice(&kept).ok()?;
+    Some(code)
+}
+
+/// What is there, if it is this user's, and nobody else has one of these permissions.
+fn ours(path: &Path, forbidden: u32) -> Option<fs::Metadata> {
+    let meta = fs::symlink_metadata(path).ok()?;
+    let me = fs::metadata("/proc/self").ok()?.uid();
+    (meta.uid() == me && meta.mode() & forbidden == 0).then_some(meta)
+}
+
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let half = file.with_extension(format!("{}.half", std::process::id()));
+    let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    io::Write::write_all(&mut writer, bytes)?;
+    writer.sync_all()?;
+    fs::rename(half, file)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_changed_bit_is_noticed_and_so_is_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write(folder, "a.cwasm", b"some code").unwrap();
+        assert_eq!(read(folder, "a.cwasm").unwrap(), b"some code");
+        let good = fs::read(folder.join("a.cwasm")).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut changed = good.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            fs::write(folder.join("a.cwasm"), changed).unwrap();
+            assert_eq!(read(folder, "a.cwasm"), None, "bit {bit}");
+        }
+        for length in 0..good.len() {
+            fs::write(folder.join("a.cwasm"), &good[..length]).unwrap();
+            assert_eq!(read(folder, "a.cwasm"), None, "{length} bytes");
+        }
+        fs::write(folder.join("a.cwasm"), &good).unwrap();
+        assert_eq!(read(folder, "a.cwasm").unwrap(), b"some code");
+        fs::rename(folder.join("a.cwasm"), folder.join("b.cwasm")).unwrap();
+        assert_eq!(read(folder, "b.cwasm"), None);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write(folder, "a.cwasm", b"some code").unwrap();
+        let key = folder.join(KEY);
+        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        assert_eq!(read(folder, "a.cwasm"), None);
+        write(folder, "a.cwasm", b"some code").unwrap();
+        assert_eq!(fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(read(folder, "a.cwasm").unwrap(), b"some code");
+    }
+}
