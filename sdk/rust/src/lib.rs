@@ -26,7 +26,11 @@
 //!
 //! A component asks for what its code calls, no more: [`http`] for the grant `http`, [`keyvalue`] for `keyvalue`,
 //! [`output`] for `output`.
+//!
+//! The SDK brings the global allocator, which a plugin with one of its own switches off with `default-features = false`.
 
+#[cfg(all(target_arch = "wasm32", feature = "allocator"))]
+mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 pub mod clock;

@@ -7,7 +7,7 @@
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,7 +40,9 @@ pub(super) fn write(folder: &Path, name: &str, code: &[u8]) -> io::Result<()> {
     let key = key(folder).map_or_else(|| new_key(folder), Ok)?;
     let mut file = tag(&key, name, code).finalize().into_bytes().to_vec();
     file.extend_from_slice(code);
-    replace(&folder.join(name), &file)
+    let (whole, half) = (folder.join(name), half(&folder.join(name)));
+    write_new(&half, &file)?;
+    fs::rename(half, whole)
 }
 
 fn key(folder: &Path) -> Option<Key> {
@@ -49,12 +51,21 @@ fn key(folder: &Path) -> Option<Key> {
     fs::read(file).ok()?.try_into().ok()
 }
 
-/// Makes a key. What was kept under another one is compiled anew.
+/// Makes a key, unless another gateway has just made one. What was kept under an unusable one is compiled anew.
 fn new_key(folder: &Path) -> io::Result<Key> {
-    let mut key = Key::default();
-    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-    replace(&folder.join(KEY), &key)?;
-    Ok(key)
+    let mut random = Key::default();
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let (file, half) = (folder.join(KEY), half(&folder.join(KEY)));
+    if file.exists() && key(folder).is_none() {
+        fs::remove_file(&file)?;
+    }
+    write_new(&half, &random)?;
+    let made = fs::hard_link(&half, &file);
+    fs::remove_file(half)?;
+    match made {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => key(folder).ok_or_else(|| io::Error::other("its key cannot be read")),
+    }
 }
 
 fn tag(key: &Key, name: &str, code: &[u8]) -> Hmac<Sha256> {
@@ -78,12 +89,15 @@ fn ours(path: &Path, forbidden: u32) -> Option<fs::Metadata> {
     (meta.uid() == me && meta.mode() & forbidden == 0).then_some(meta)
 }
 
-fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let half = file.with_extension(format!("{}.half", std::process::id()));
-    let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+/// Where a file is written before it has its name.
+fn half(file: &Path) -> PathBuf {
+    file.with_extension(format!("{}.half", std::process::id()))
+}
+
+fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
     io::Write::write_all(&mut writer, bytes)?;
-    writer.sync_all()?;
-    fs::rename(half, file)
+    writer.sync_all()
 }
 
 #[cfg(test)]
@@ -112,6 +126,14 @@ mod tests {
         assert_eq!(read(folder, "a.cwasm").unwrap(), b"some code");
         fs::rename(folder.join("a.cwasm"), folder.join("b.cwasm")).unwrap();
         assert_eq!(read(folder, "b.cwasm"), None);
+    }
+
+    #[test]
+    fn of_many_that_make_a_key_all_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys: Vec<_> = (0..20).map(|_| new_key(folder.path()).unwrap()).collect();
+        assert!(keys.iter().all(|key| *key == keys[0] && *key != Key::default()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
