@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::support::{
-    Process, Upstream, guest,
+    Process, Upstream, configuration, guest,
     raw::{ask, get},
 };
 
@@ -47,8 +47,7 @@ fn with(component: &Path, folder: &Path, server: &str) -> String {
 /// What `gatehouse check` says of a component that it refuses.
 fn problems(component: &Path, folder: &Path, server: &str) -> String {
     let file = folder.join("gatehouse.toml");
-    let listener = "[listeners.web]\naddress = \"127.0.0.1:0\"\n[upstreams.up]\nurl = \"http://127.0.0.1:9\"\n";
-    fs::write(&file, with(component, folder, server) + listener).unwrap();
+    fs::write(&file, configuration(&with(component, folder, server), None)).unwrap();
     let output = Process::command(&["check"]).arg(file).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr).unwrap()

@@ -69,7 +69,6 @@ impl Snapshot {
         for plugin in &config.plugins {
             let around = Surroundings {
                 server: &config.server,
-                workers: config.server.workers,
                 metrics,
                 clock,
                 serving: serving.and_then(|snapshot| snapshot.plugin(&plugin.name)),

@@ -43,7 +43,6 @@ fn unloadable(at: &[&str], message: impl Into<String>) -> Vec<Unloadable> {
 /// What loading needs beside the plugin's own configuration.
 pub(crate) struct Surroundings<'a> {
     pub(crate) server: &'a config::Server,
-    pub(crate) workers: usize,
     pub(crate) metrics: &'a Metrics,
     pub(crate) clock: &'a Clock,
     /// The plugin of that name that serves now: taken over as it is when nothing about it has changed.
@@ -159,7 +158,7 @@ fn assemble(
         hooks,
         config_json: config.config.to_string(),
         permits: Arc::new(Semaphore::new(config.limits.instances)),
-        pools: (0..around.workers).map(|_| Mutex::default()).collect(),
+        pools: (0..around.server.workers).map(|_| Mutex::default()).collect(),
         waiting: AtomicUsize::new(0),
         returned: Notify::new(),
         cache,

@@ -1,8 +1,8 @@
 //! One connection to an upstream, and one request at a time on it.
 //!
 //! It has no task of its own: whoever has a request in hand reads and writes it directly, which costs a bare proxy a
-//! sixth less CPU per request than handing messages to a task per connection. Only the body of a request is sent by a task of its own
-//! (see `sending.rs`), so that an answer can be read at the same time.
+//! sixth less CPU per request than handing messages to a task per connection. Only the body of a request is sent by a
+//! task of its own (see `sending.rs`), so that an answer can be read at the same time.
 
 use std::{
     future::poll_fn,

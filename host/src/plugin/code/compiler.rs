@@ -85,10 +85,9 @@ fn seconds(limits: &Compile) -> u64 {
 }
 
 fn explained(status: ExitStatus, said: &str, limits: &Compile) -> String {
-    let over_time = [Signal::XCPU, Signal::KILL].map(|signal| Some(signal.as_raw()));
     match status.signal() {
         None => invalid(said),
-        signal if over_time.contains(&signal) => {
+        Some(signal) if signal == Signal::XCPU.as_raw() => {
             format!("takes more than {} s of CPU time to compile (`server.compile_cpu`)", seconds(limits))
         }
         _ if said.contains("memory allocation") || said.contains("Cannot allocate memory") => {
