@@ -283,6 +283,14 @@ pub struct PluginLimits {
     pub instances: usize,
     /// Requests that an instance serves before it is replaced; default 1,000,000.
     pub uses: u64,
+    /// Host calls in one hook; default 10,000.
+    pub host_calls: u32,
+    /// Bytes that it hands to the host in the host calls of one hook (names, lines, keys, values); default 8 MiB.
+    pub host_bytes: usize,
+    /// Resources of the host that an instance holds; default 1024.
+    pub handles: usize,
+    /// Elements of all tables of an instance; default 20,000, which is also the most of one table.
+    pub table_elements: usize,
     /// Requests it may send in one hook; default 8.
     pub http_calls: u32,
     /// Bytes of key-value state, keys and values; default 1 MiB.

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::logs::foreign;
+
 /// Why an exchange ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -70,6 +72,10 @@ pub enum Fault {
     CpuTime,
     /// It used up `limits.time`.
     WallTime,
+    /// It made more than `limits.host_calls` host calls in one hook.
+    HostCalls,
+    /// It handed more than `limits.host_bytes` to the host in one hook.
+    HostBytes,
     /// What it returned cannot be used: a header, a status, a path.
     Invalid(String),
     /// No instance could be had: all of `limits.instances` are busy.
@@ -209,6 +215,8 @@ impl Fault {
             Self::Trap(_) => "plugin_trap",
             Self::CpuTime => "plugin_cpu_time",
             Self::WallTime => "plugin_timeout",
+            Self::HostCalls => "plugin_host_calls",
+            Self::HostBytes => "plugin_host_bytes",
             Self::Invalid(_) => "plugin_invalid",
             Self::Busy => "plugin_busy",
             Self::Start(_) => "plugin_start",
@@ -218,20 +226,28 @@ impl Fault {
 
     /// Whether it counts towards a crash loop: the instance is gone, not just unhappy.
     pub fn is_crash(&self) -> bool {
-        matches!(self, Self::Trap(_) | Self::CpuTime | Self::WallTime | Self::Start(_))
+        match self {
+            Self::Trap(_) | Self::CpuTime | Self::WallTime | Self::HostCalls | Self::HostBytes | Self::Start(_) => true,
+            Self::Error(_) | Self::Invalid(_) | Self::Busy | Self::Resting => false,
+        }
     }
 }
+
+/// The longest text of a plugin in a message about its fault.
+const TEXT: usize = 2 << 10;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Error(text) => write!(f, "returned an error: {text}"),
-            Self::Trap(text) => write!(f, "trapped: {text}"),
+            Self::Error(text) => write!(f, "returned an error: {}", foreign(text, TEXT)),
+            Self::Trap(text) => write!(f, "trapped: {}", foreign(text, TEXT)),
             Self::CpuTime => f.write_str("used up its CPU time (`limits.cpu`)"),
             Self::WallTime => f.write_str("used up its time (`limits.time`)"),
-            Self::Invalid(text) => write!(f, "returned something unusable: {text}"),
+            Self::HostCalls => f.write_str("made too many host calls in one hook (`limits.host_calls`)"),
+            Self::HostBytes => f.write_str("handed too many bytes to the host in one hook (`limits.host_bytes`)"),
+            Self::Invalid(text) => write!(f, "returned something unusable: {}", foreign(text, TEXT)),
             Self::Busy => f.write_str("has no free instance (`limits.instances`)"),
-            Self::Start(text) => write!(f, "could not start an instance: {text}"),
+            Self::Start(text) => write!(f, "could not start an instance: {}", foreign(text, TEXT)),
             Self::Resting => f.write_str("rests after crashing repeatedly"),
         }
     }

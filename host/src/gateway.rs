@@ -19,6 +19,7 @@ use crate::{
     chain::{self, Stop},
     connection::InFlight,
     exchange::{self, Exchange},
+    logs::foreign,
     reply,
     worker::Worker,
 };
@@ -64,7 +65,8 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
     match stop {
         Stop::Reply { reply, .. } => respond(exchange, reply::of_plugin(*reply)),
         Stop::Denied { reply, reason } => {
-            tracing::debug!(request_id = exchange.id.as_str(), reason, "denied");
+            let reason = reason.as_deref().map(|reason| foreign(reason, 1 << 10));
+            tracing::debug!(request_id = exchange.id.as_str(), reason = reason.as_deref(), "denied");
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {

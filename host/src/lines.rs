@@ -1,27 +1,35 @@
-//! Lines to a place that may be slow: a bounded queue and one writing thread per place. Whoever writes never waits; a
-//! line that finds the queue full is dropped, and the writer of it is told.
+//! Lines to a place that may be slow: a queue bounded in lines and bytes, and one writing thread per place. Whoever writes
+//! never waits; a line that finds the queue full is dropped, and the writer of it is told.
 
 use std::{
     fs::OpenOptions,
     io::{self, BufWriter, Write},
     path::Path,
     sync::{
-        LazyLock,
+        Arc, LazyLock,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::Duration,
 };
 
-/// Lines that may wait: at 300 bytes each, some 5 MB at the most.
+/// Lines that may wait.
 const QUEUE: usize = 16 << 10;
+
+/// Bytes that may wait.
+const QUEUE_BYTES: usize = 8 << 20;
 
 /// How long a flush waits for a place that does not move.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// A place for lines. Clones write to the same queue; when the last is gone, the queue is written out.
 #[derive(Clone, Debug)]
-pub(crate) struct Lines(SyncSender<Message>);
+pub(crate) struct Lines {
+    queue: SyncSender<Message>,
+    /// Bytes that wait.
+    waiting: Arc<AtomicUsize>,
+}
 
 enum Message {
     Line(Vec<u8>),
@@ -48,30 +56,38 @@ impl Lines {
     }
 
     fn to(place: impl Write + Send + 'static) -> Self {
-        let (sender, receiver) = sync_channel(QUEUE);
-        let spawned = thread::Builder::new().name("lines".into()).spawn(move || write_all(&receiver, place));
+        let (queue, receiver) = sync_channel(QUEUE);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let written = waiting.clone();
+        let spawned = thread::Builder::new().name("lines".into()).spawn(move || write_all(&receiver, &written, place));
         if let Err(error) = spawned {
             eprintln!("cannot start a thread for log lines: {error}");
         }
-        Self(sender)
+        Self { queue, waiting }
     }
 
     /// Hands a line over, without its line feed. False: it was dropped.
     pub(crate) fn write(&self, line: Vec<u8>) -> bool {
-        self.0.try_send(Message::Line(line)).is_ok()
+        let bytes = line.len();
+        let fits = self.waiting.fetch_add(bytes, Ordering::Relaxed) <= QUEUE_BYTES;
+        let sent = fits && self.queue.try_send(Message::Line(line)).is_ok();
+        if !sent {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        sent
     }
 
     /// Waits until what was handed over so far is written.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
-        if self.0.send(Message::Flush(done)).is_ok() {
+        if self.queue.send(Message::Flush(done)).is_ok() {
             // Either way there is nothing more to wait for.
             let _ = written.recv_timeout(FLUSH);
         }
     }
 }
 
-fn write_all(queue: &Receiver<Message>, place: impl Write) {
+fn write_all(queue: &Receiver<Message>, waiting: &AtomicUsize, place: impl Write) {
     let mut place = BufWriter::with_capacity(64 << 10, place);
     while let Ok(first) = queue.recv() {
         let mut flushed = Vec::new();
@@ -79,6 +95,7 @@ fn write_all(queue: &Receiver<Message>, place: impl Write) {
         for message in std::iter::once(first).chain(queue.try_iter()) {
             match message {
                 Message::Line(mut line) => {
+                    waiting.fetch_sub(line.len(), Ordering::Relaxed);
                     line.push(b'\n');
                     let _ = place.write_all(&line);
                 }
@@ -86,5 +103,37 @@ fn write_all(queue: &Receiver<Message>, place: impl Write) {
             }
         }
         let _ = place.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A place that takes nothing until it is told to.
+    struct Stuck(Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Told, or told never again: either way it moves on.
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn long_lines_for_a_place_that_is_stuck_take_bounded_memory_and_later_lines_pass_again() {
+        let (go, stuck) = std::sync::mpsc::channel();
+        let lines = Lines::to(Stuck(stuck));
+        let taken = (0..1000).filter(|_| lines.write(vec![b'x'; 64 << 10])).count();
+        // One or two more are in the writer's hands.
+        assert!((120..=140).contains(&taken), "{taken}");
+        drop(go);
+        lines.flush();
+        assert!(lines.write(b"again".to_vec()));
     }
 }

@@ -1,6 +1,9 @@
 //! Where `tracing` goes: standard output, for people or as JSON, through a queue that never makes a worker wait.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -29,6 +32,26 @@ pub fn start(config: &Log) {
 /// Waits until the log is written. For the end of the process.
 pub fn finish() {
     Lines::stdout().flush();
+}
+
+/// Somebody else's text for a line of the log: its beginning, with control characters escaped, so that it stays one line
+/// and cannot look like another.
+pub(crate) fn foreign(text: &str, most: usize) -> Cow<'_, str> {
+    let kept = &text[..text.floor_char_boundary(most)];
+    if kept.len() == text.len() && !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(kept.len() + 16);
+    for char in kept.chars() {
+        match char.is_control() {
+            true => out.extend(char.escape_default()),
+            false => out.push(char),
+        }
+    }
+    if kept.len() < text.len() {
+        out.push_str(&format!("... ({} bytes)", text.len()));
+    }
+    Cow::Owned(out)
 }
 
 struct Queue(Lines);
@@ -65,5 +88,17 @@ impl Drop for OneLine {
             line.pop();
         }
         self.lines.write(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_one_line_of_bounded_length() {
+        assert!(matches!(foreign("a plain text, ü", 100), Cow::Borrowed("a plain text, ü")));
+        assert_eq!(foreign("a\nWARN b\u{1b}[1m", 100), "a\\nWARN b\\u{1b}[1m");
+        assert_eq!(foreign("üüü", 3), "ü... (6 bytes)");
     }
 }

@@ -5,6 +5,7 @@
 //! whose exchange was dropped in the middle is never used again.
 
 mod bindings;
+mod budget;
 mod code;
 mod edit;
 mod engine;
@@ -117,7 +118,8 @@ impl Plugin {
     }
 
     fn idle(&self, worker: usize) -> Option<Box<Instance>> {
-        lock(&self.pools[worker % self.pools.len()]).pop()
+        let mut pool = lock(&self.pools[worker % self.pools.len()]);
+        std::iter::from_fn(|| pool.pop()).find(|instance| instance.suits(&self.shared))
     }
 
     async fn another(&self, worker: usize) -> Result<Box<Instance>, Fault> {
@@ -151,7 +153,7 @@ impl Plugin {
 
     fn give_back(&self, worker: usize, mut instance: Box<Instance>) {
         instance.uses += 1;
-        if self.config.isolation == Isolation::Request || instance.is_worn() {
+        if self.config.isolation == Isolation::Request || instance.is_worn() || !instance.suits(&self.shared) {
             return;
         }
         lock(&self.pools[worker % self.pools.len()]).push(instance);

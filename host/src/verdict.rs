@@ -37,6 +37,9 @@ use flight::{Flights, Role};
 /// Shapes that one route may show. A plugin that shows more reads at random; its verdicts are not kept.
 const SHAPES: usize = 16;
 
+/// The largest verdict that is kept: `entries` of these are what a cache may take.
+const LARGEST: usize = 8 << 10;
+
 /// The cache of one plugin.
 pub(crate) struct VerdictCache {
     entries: Cache<u128, Arc<Entry>, BuildHasherDefault<Passed>>,
@@ -140,7 +143,7 @@ impl VerdictCache {
     fn keep(&self, exchange: &Exchange, verdict: &Arc<Verdict>, reads: Reads) -> bool {
         let Reads::On { fields, outside } = reads else { return false };
         let ttl = self.ttl(verdict, outside);
-        if ttl.is_zero() || fields.contains(&Field::Volatile) {
+        if ttl.is_zero() || fields.contains(&Field::Volatile) || verdict.size() > LARGEST {
             return false;
         }
         let Some(shape) = self.shape(exchange.route_name(), fields) else { return false };

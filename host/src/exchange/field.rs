@@ -47,6 +47,20 @@ pub enum Field {
     Volatile,
 }
 
+impl Field {
+    /// The name that the plugin read by, if it was one.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::QueryParam(name)
+            | Self::PathParam(name)
+            | Self::Header(name)
+            | Self::Cookie(name)
+            | Self::Attribute(name) => name,
+            _ => "",
+        }
+    }
+}
+
 impl Exchange {
     /// Feeds the value of a field, unambiguously: with its length, absent apart from empty.
     pub fn hash_field(&self, field: &Field, hasher: &mut impl Hasher) {

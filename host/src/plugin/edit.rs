@@ -16,6 +16,9 @@ use crate::exchange::isomorphic_encode;
 /// The most header edits, headers or attributes in one answer of a hook.
 const MOST: usize = 256;
 
+/// The most bytes of the names and values of them together.
+const MOST_BYTES: usize = 64 << 10;
+
 /// Why an answer of a hook cannot be used.
 pub(super) type Refused = String;
 
@@ -50,6 +53,27 @@ pub(crate) enum Verdict {
     Deny(Denial),
     /// The next authorizer is asked.
     Abstain,
+}
+
+impl Verdict {
+    /// Bytes of the texts in it.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Abstain => 0,
+            Self::Allow(grant) => {
+                let attributes = grant.attributes.iter().map(|(name, value)| name.len() + value.len());
+                let edits = grant.edits.iter().map(|edit| match edit {
+                    HeaderEdit::Set(name, value) | HeaderEdit::Append(name, value) => name.as_str().len() + value.len(),
+                    HeaderEdit::Remove(name) => name.as_str().len(),
+                });
+                attributes.chain(edits).sum()
+            }
+            Self::Deny(Denial { reply, reason, .. }) => {
+                let headers = reply.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+                headers.sum::<usize>() + reply.body.len() + reason.as_ref().map_or(0, String::len)
+            }
+        }
+    }
 }
 
 /// The request may pass, with this.
@@ -137,6 +161,7 @@ impl Checked<Verdict> for authorizer::Verdict {
             Self::Allow(grant) => {
                 let attributes = attributes(grant.attributes)?;
                 let own = attributes.into_iter().map(|(name, value)| (format!("auth.{name}").into(), value.into()));
+                bounded_bytes(grant.principal.iter().map(String::len), "the principal")?;
                 let principal = grant.principal.map(|principal| ("auth.principal".into(), principal.into()));
                 let attributes = own.chain(principal).collect();
                 Verdict::Allow(Grant { attributes, edits: edits(grant.request_headers)?, max_age: grant.max_age })
@@ -209,6 +234,8 @@ impl Checked<PluginReply> for types::Reply {
 }
 
 fn request_edit(edit: request::RequestEdit, body: Option<Vec<u8>>) -> Result<RequestEdit, Refused> {
+    let line = [&edit.method, &edit.path, &edit.query];
+    bounded_bytes(line.into_iter().flatten().map(String::len), "a request line")?;
     let method = edit.method.map(|method| match Method::from_bytes(method.as_bytes()) {
         Ok(method) if method != Method::CONNECT => Ok(method),
         _ => Err(format!("the method {method:?}")),
@@ -252,6 +279,7 @@ fn reply(code: u16, list: Vec<types::Header>, body: Vec<u8>) -> Result<PluginRep
         return Err(format!("a body with status {code} (RFC 9110 section 6.4.1)"));
     }
     bounded(list.len(), "headers")?;
+    bounded_bytes(list.iter().map(size), "headers")?;
     let mut headers = HeaderMap::with_capacity(list.len());
     for header in list {
         let (name, value) = field(header)?;
@@ -269,6 +297,11 @@ fn status(code: u16) -> Result<StatusCode, Refused> {
 
 fn edits(list: Vec<types::HeaderEdit>) -> Result<Vec<HeaderEdit>, Refused> {
     bounded(list.len(), "header edits")?;
+    let sizes = list.iter().map(|edit| match edit {
+        types::HeaderEdit::Set(header) | types::HeaderEdit::Append(header) => size(header),
+        types::HeaderEdit::Remove(name) => name.len(),
+    });
+    bounded_bytes(sizes, "header edits")?;
     let edit = |edit| {
         Ok(match edit {
             types::HeaderEdit::Set(header) => field(header).map(|(name, value)| HeaderEdit::Set(name, value))?,
@@ -309,6 +342,7 @@ fn header_name(name: &str) -> Result<HeaderName, Refused> {
 
 fn attributes(list: Vec<types::Attribute>) -> Result<Vec<(String, String)>, Refused> {
     bounded(list.len(), "attributes")?;
+    bounded_bytes(list.iter().map(|attribute| attribute.name.len() + attribute.value.len()), "attributes")?;
     let is_name = |name: &str| {
         !name.is_empty()
             && name.len() <= 128
@@ -320,6 +354,17 @@ fn attributes(list: Vec<types::Attribute>) -> Result<Vec<(String, String)>, Refu
             false => Err(format!("the attribute name {:?}", attribute.name)),
         })
         .collect()
+}
+
+fn size(header: &types::Header) -> usize {
+    header.name.len() + header.value.len()
+}
+
+fn bounded_bytes(sizes: impl Iterator<Item = usize>, what: &str) -> Result<(), Refused> {
+    match sizes.sum::<usize>() {
+        bytes if bytes > MOST_BYTES => Err(format!("{bytes} bytes of {what}: {MOST_BYTES} at most")),
+        _ => Ok(()),
+    }
 }
 
 fn bounded(count: usize, what: &str) -> Result<(), Refused> {

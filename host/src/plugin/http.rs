@@ -25,8 +25,11 @@ use hyper_util::{
 use tokio::net::TcpStream;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::shared::Shared;
-use crate::config::{Grants, Origin};
+use super::{bindings::gatehouse::plugin::log::Level, shared::Shared};
+use crate::{
+    config::{Grants, Origin},
+    logs::foreign,
+};
 
 /// Longest wait for a connection, whatever the plugin asks for.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -141,8 +144,9 @@ impl Hooks {
     fn admit(&mut self, uri: &Uri) -> Result<Client, Error> {
         let granted = self.shared.grants.http.iter().any(|origin| origin.covers(uri));
         let Some(client) = self.shared.http.clone().filter(|_| granted) else {
-            let plugin = self.shared.name.as_str();
-            tracing::warn!(target: "plugin", plugin, "an outbound request to {uri} is not granted (`grants.http`)");
+            let uri = uri.to_string();
+            let message = format!("an outbound request to {} is not granted (`grants.http`)", foreign(&uri, 256));
+            self.shared.log(Level::Warn, &message, None);
             return Err(Error::HttpRequestDenied);
         };
         self.calls_left = self.calls_left.checked_sub(1).ok_or(Error::ConnectionLimitReached)?;

@@ -1,11 +1,12 @@
 //! One running copy of a plugin, and a call into it.
 //!
 //! Two ways to call: a component whose imports are all plain host functions is called directly on the worker, without
-//! a fiber; one with asynchronous imports (outbound HTTP, WASI's streams) runs on a fiber and can be suspended.
+//! a fiber; one with asynchronous imports (outbound HTTP, WASI's streams), or that has been seen to run long, runs on a
+//! fiber: it can be suspended, and at each tick lets others run.
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -19,12 +20,15 @@ use super::{
         authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter,
         response_body_filter, response_filter,
     },
+    budget::{Budget, Exceeded, on_fiber, plainly},
     hooks::Hooks,
     shared::Shared,
     state::{Reads, State},
-    ticker::{self, Running, TICK},
 };
 use crate::{exchange::Exchange, failure::Fault};
+
+/// CPU time in one hook after which a plugin's calls are made on fibers.
+const LONG: Duration = Duration::from_millis(2);
 
 type Hook<P, R> = Option<TypedFunc<P, (R,)>>;
 
@@ -133,8 +137,7 @@ impl Instance {
             // Boxed, so that a plain call does not carry the room for it.
             Box::pin(timely(wall, function.call_async(&mut self.store, params))).await
         } else {
-            let _running = Running::new();
-            function.call(&mut self.store, params).map_err(Raw::Wasm)
+            plainly(|| function.call(&mut self.store, params)).map_err(Raw::Wasm)
         };
         match result {
             Ok((value,)) => Ok(value),
@@ -157,6 +160,11 @@ impl Instance {
         self.store.data().memory
     }
 
+    /// Whether it is called in the way that its plugin needs by now.
+    pub(super) fn suits(&self, shared: &Shared) -> bool {
+        self.fiber || !shared.is_long()
+    }
+
     /// Whether it has served long enough, or grown so far that it would soon fail: linear memory never shrinks.
     pub(super) fn is_worn(&self) -> bool {
         let limits = &self.store.data().shared.limits;
@@ -175,18 +183,22 @@ async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance)
         // tokio's way to yield: wasmtime's own would wake at once, and sockets be looked at only after 61 ticks.
         true => store.epoch_deadline_callback(|mut store| {
             let yielding = Box::pin(tokio::task::yield_now());
-            spend(store.data_mut()).map(|()| UpdateDeadline::YieldCustom(1, yielding))
+            store.data_mut().budget.tick().map(|_| UpdateDeadline::YieldCustom(1, yielding))
         }),
-        false => {
-            store.epoch_deadline_callback(|mut store| spend(store.data_mut()).map(|()| UpdateDeadline::Continue(1)))
-        }
+        false => store.epoch_deadline_callback(|mut store| {
+            let state = store.data_mut();
+            let used = state.budget.tick()?;
+            if used > LONG && state.exchange.is_some() {
+                state.shared.runs_long();
+            }
+            Ok(UpdateDeadline::Continue(1))
+        }),
     }
     arm(&mut store, limit);
     let started = match fiber {
         true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
         false => {
-            let _running = Running::new();
-            pre.instantiate(&mut store).map_err(Raw::Wasm)
+            plainly(|| pre.instantiate(&mut store)).map_err(Raw::Wasm)
         }
     };
     match started {
@@ -195,23 +207,11 @@ async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance)
     }
 }
 
-/// Gives the next call its CPU time. One tick more than asked, since the current one is already running.
+/// Gives the next call what it may use.
 fn arm(store: &mut Store<State>, cpu: Duration) {
     let state = store.data_mut();
-    state.ticks_left = cpu.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
-    state.wall = state.shared.limits.time.max(cpu);
-    state.end = None;
+    state.budget = Budget::new(&state.shared.limits, cpu);
     store.set_epoch_deadline(1);
-}
-
-/// Counts a tick that has found the guest running. Ticks in which its thread did not have the processor are not
-/// counted: on a busy machine a deadline of so many epochs would end calls that have hardly begun. A guest that spends
-/// its ticks in instructions longer than a tick (`memory.fill`) ends with its wall time.
-fn spend(state: &mut State) -> wasmtime::Result<()> {
-    let now = Instant::now();
-    let end = *state.end.get_or_insert(now + state.wall);
-    state.ticks_left = state.ticks_left.checked_sub(1).filter(|_| now < end).ok_or(Trap::Interrupt)?;
-    Ok(())
 }
 
 enum Raw {
@@ -220,7 +220,7 @@ enum Raw {
 }
 
 async fn timely<T>(limit: Duration, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Raw> {
-    match tokio::time::timeout(limit, ticker::running(call)).await {
+    match tokio::time::timeout(limit, on_fiber(call)).await {
         Ok(result) => result.map_err(Raw::Wasm),
         Err(_) => Err(Raw::WallTime),
     }
@@ -229,7 +229,13 @@ async fn timely<T>(limit: Duration, call: impl Future<Output = wasmtime::Result<
 fn fault(raw: Raw, store: &Store<State>) -> Fault {
     match raw {
         Raw::WallTime => Fault::WallTime,
-        Raw::Wasm(error) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => Fault::CpuTime,
+        Raw::Wasm(error) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => {
+            match store.data().budget.exceeded() {
+                None => Fault::CpuTime,
+                Some(Exceeded::Calls) => Fault::HostCalls,
+                Some(Exceeded::Bytes) => Fault::HostBytes,
+            }
+        }
         Raw::Wasm(error) => {
             let state = store.data();
             let memory = match state.memory_refused {

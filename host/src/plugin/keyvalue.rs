@@ -18,7 +18,9 @@ const ENTRY: usize = 64;
 pub struct Bucket(String);
 
 impl State {
-    fn bucket(&mut self, bucket: &Resource<Bucket>) -> wasmtime::Result<String> {
+    /// The bucket of a call that hands over so many bytes.
+    fn bucket(&mut self, bucket: &Resource<Bucket>, bytes: usize) -> wasmtime::Result<String> {
+        self.budget.host_call(bytes)?;
         self.note_outside();
         Ok(self.table.get(bucket)?.0.clone())
     }
@@ -59,6 +61,7 @@ fn cost(bucket: &str, key: &str, value: &[u8]) -> usize {
 
 impl store::Host for State {
     fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, store::Error>> {
+        self.budget.host_call(identifier.len())?;
         if identifier.len() > 256 {
             return Ok(Err(store::Error::NoSuchStore));
         }
@@ -72,7 +75,7 @@ impl store::HostBucket for State {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, store::Error>> {
-        let name = self.bucket(&bucket)?;
+        let name = self.bucket(&bucket, key.len())?;
         Ok(Ok(self.buckets(|buckets, _| buckets.by_name.get(&name)?.get(&key).cloned())))
     }
 
@@ -82,18 +85,18 @@ impl store::HostBucket for State {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), store::Error>> {
-        let name = self.bucket(&bucket)?;
+        let name = self.bucket(&bucket, key.len() + value.len())?;
         Ok(self.buckets(|buckets, limit| buckets.set(limit, &name, key, value)))
     }
 
     fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), store::Error>> {
-        let name = self.bucket(&bucket)?;
+        let name = self.bucket(&bucket, key.len())?;
         self.buckets(|buckets, _| buckets.delete(&name, &key));
         Ok(Ok(()))
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, store::Error>> {
-        let name = self.bucket(&bucket)?;
+        let name = self.bucket(&bucket, key.len())?;
         Ok(Ok(self.buckets(|buckets, _| buckets.by_name.get(&name).is_some_and(|entries| entries.contains_key(&key)))))
     }
 
@@ -102,7 +105,7 @@ impl store::HostBucket for State {
         bucket: Resource<Bucket>,
         _cursor: Option<String>,
     ) -> wasmtime::Result<Result<store::KeyResponse, store::Error>> {
-        let name = self.bucket(&bucket)?;
+        let name = self.bucket(&bucket, 0)?;
         let keys = self.buckets(|buckets, _| {
             buckets.by_name.get(&name).map(|entries| entries.keys().cloned().collect()).unwrap_or_default()
         });
@@ -122,7 +125,7 @@ impl atomics::Host for State {
         key: String,
         delta: i64,
     ) -> wasmtime::Result<Result<i64, store::Error>> {
-        let name = self.bucket(&bucket)?;
+        let name = self.bucket(&bucket, key.len())?;
         Ok(self.buckets(|buckets, limit| {
             let old = buckets.by_name.get(&name).and_then(|entries| entries.get(&key));
             let old = match old {

@@ -231,7 +231,7 @@ impl Plugin {
             hooks: &self.hooks,
             shared: &self.shared,
             config: &self.config_json,
-            fiber: self.fiber,
+            fiber: self.fiber || self.shared.is_long(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -14,11 +14,15 @@ use crate::{
     config::{Grants, PluginLimits},
     exchange::Exchange,
     lines::Lines,
+    logs::foreign,
     metrics::PluginMetrics,
 };
 
-/// Longest message of a plugin in the log.
+/// Longest message of a plugin in the log; the rest is cut off.
 const LOG_MESSAGE: usize = 8 << 10;
+
+/// Longest line of a plugin's `output`; a longer one is dropped, since half of a line is no line.
+const OUTPUT_LINE: usize = 64 << 10;
 
 /// Shared by all instances of a plugin.
 pub(crate) struct Shared {
@@ -31,6 +35,8 @@ pub(crate) struct Shared {
     pub(super) output: Option<Lines>,
     log_rate: Rate,
     output_rate: Rate,
+    /// Whether a hook has been seen to run long.
+    long: AtomicBool,
 }
 
 /// Key-value state of a plugin: by bucket, then by key.
@@ -59,6 +65,7 @@ impl Shared {
             output,
             log_rate: Rate::new(limits.log_lines),
             output_rate: Rate::new(limits.log_lines.saturating_mul(100)),
+            long: AtomicBool::new(false),
             limits,
         })
     }
@@ -81,7 +88,7 @@ impl Shared {
             self.metrics.dropped_lines.inc();
             return;
         }
-        let message = &message[..message.floor_char_boundary(LOG_MESSAGE)];
+        let message = foreign(message, LOG_MESSAGE);
         let request_id = exchange.map_or("", |exchange| exchange.id.as_str());
         let plugin = self.name.as_str();
         match level {
@@ -93,6 +100,19 @@ impl Shared {
         }
     }
 
+    /// Notes that a hook runs long: from now on the plugin's calls are made on fibers, which let others on the worker run.
+    pub(super) fn runs_long(&self) {
+        if !self.long.swap(true, Ordering::Relaxed) {
+            let plugin = self.name.as_str();
+            tracing::info!(target: "plugin", plugin, "runs long; from now on it lets others run at each millisecond");
+        }
+    }
+
+    /// Whether a hook has been seen to run long.
+    pub(super) fn is_long(&self) -> bool {
+        self.long.load(Ordering::Relaxed)
+    }
+
     pub(super) fn flush(&self) {
         if let Some(output) = &self.output {
             output.flush();
@@ -100,8 +120,9 @@ impl Shared {
     }
 
     pub(super) fn write_line(&self, line: String) -> bool {
-        let written =
-            self.output_rate.take() && self.output.as_ref().is_some_and(|output| output.write(line.into_bytes()));
+        let written = line.len() <= OUTPUT_LINE
+            && self.output_rate.take()
+            && self.output.as_ref().is_some_and(|output| output.write(line.into_bytes()));
         if !written {
             self.metrics.dropped_lines.inc();
         }

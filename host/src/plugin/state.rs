@@ -3,13 +3,13 @@
 use std::{
     mem,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
 };
 
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 
 use super::{
     bindings::gatehouse::plugin::{attributes, log, outcome, output, request, response, types},
+    budget::Budget,
     shared::Shared,
     wasi::Wasi,
 };
@@ -18,19 +18,24 @@ use crate::{
     query,
 };
 
+/// Fields that one verdict may depend on and still be kept.
+const MOST_READS: usize = 256;
+
+/// The longest name of such a field.
+const LONGEST_READ: usize = 1024;
+
 /// The data of a store: one instance's side of the host.
 pub(crate) struct State {
     pub(super) shared: Arc<Shared>,
     /// The exchange of the hook that is running.
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) reads: Reads,
-    /// Ticks of CPU time that a call has left.
-    pub(super) ticks_left: u64,
-    /// How long a call may take from the first tick that has found it running, and when that is over.
-    pub(super) wall: Duration,
-    pub(super) end: Option<Instant>,
-    /// Bytes of linear memory and elements of tables the instance has.
+    /// What the call that is running may still use.
+    pub(super) budget: Budget,
+    /// Bytes of linear memory that the instance has.
     pub(super) memory: usize,
+    /// Elements of its tables.
+    elements: usize,
     /// Whether it asked for more memory than it may have: makes a better message than the trap that follows.
     pub(super) memory_refused: bool,
     /// Present when the component imports anything of WASI.
@@ -58,15 +63,14 @@ impl State {
     pub(super) fn new(shared: Arc<Shared>, wasi: bool) -> Self {
         let wasi = wasi.then(|| Box::new(Wasi::new(&shared)));
         let mut table = ResourceTable::new();
-        table.set_max_capacity(256);
+        table.set_max_capacity(shared.limits.handles);
         Self {
             shared,
             exchange: None,
             reads: Reads::Off,
-            ticks_left: 0,
-            wall: Duration::ZERO,
-            end: None,
+            budget: Budget::default(),
             memory: 0,
+            elements: 0,
             memory_refused: false,
             wasi,
             table,
@@ -90,10 +94,14 @@ impl State {
     }
 
     fn note(&mut self, field: impl FnOnce() -> Field) {
-        if let Reads::On { fields, .. } = &mut self.reads {
+        // Nothing after a volatile field matters: the verdict is not kept.
+        if let Reads::On { fields, .. } = &mut self.reads
+            && fields.last() != Some(&Field::Volatile)
+        {
             let field = field();
             if !fields.contains(&field) {
-                fields.push(field);
+                let too_much = fields.len() >= MOST_READS || field.name().len() > LONGEST_READ;
+                fields.push(if too_much { Field::Volatile } else { field });
             }
         }
     }
@@ -105,6 +113,14 @@ impl State {
     }
 
     fn noted(&mut self, field: impl FnOnce() -> Field) -> wasmtime::Result<&Exchange> {
+        self.budget.host_call(0)?;
+        self.note(field);
+        self.current()
+    }
+
+    /// As `noted`, for a read by name.
+    fn named(&mut self, name: &str, field: impl FnOnce() -> Field) -> wasmtime::Result<&Exchange> {
+        self.budget.host_call(name.len())?;
         self.note(field);
         self.current()
     }
@@ -124,17 +140,17 @@ impl request::Host for State {
     }
 
     fn query_param(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let exchange = self.noted(|| Field::QueryParam(name.clone()))?;
+        let exchange = self.named(&name, || Field::QueryParam(name.clone()))?;
         Ok(exchange.request.target.query().and_then(|query| query::first(query, &name)))
     }
 
     fn query_params(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
-        let exchange = self.noted(|| Field::QueryParam(name.clone()))?;
+        let exchange = self.named(&name, || Field::QueryParam(name.clone()))?;
         Ok(query::all(exchange.request.target.query().unwrap_or(""), &name))
     }
 
     fn path_param(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let exchange = self.noted(|| Field::PathParam(name.clone()))?;
+        let exchange = self.named(&name, || Field::PathParam(name.clone()))?;
         Ok(exchange.path_param(&name).map(str::to_owned))
     }
 
@@ -151,12 +167,12 @@ impl request::Host for State {
     }
 
     fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let exchange = self.noted(|| Field::Header(name.to_ascii_lowercase()))?;
+        let exchange = self.named(&name, || Field::Header(name.to_ascii_lowercase()))?;
         Ok(joined(&exchange.request.headers, &name))
     }
 
     fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
-        let exchange = self.noted(|| Field::Header(name.to_ascii_lowercase()))?;
+        let exchange = self.named(&name, || Field::Header(name.to_ascii_lowercase()))?;
         Ok(values(&exchange.request.headers, &name))
     }
 
@@ -165,7 +181,7 @@ impl request::Host for State {
     }
 
     fn cookie(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.noted(|| Field::Cookie(name.clone()))?.cookie(&name))
+        Ok(self.named(&name, || Field::Cookie(name.clone()))?.cookie(&name))
     }
 
     fn client_ip(&mut self) -> wasmtime::Result<String> {
@@ -173,6 +189,7 @@ impl request::Host for State {
     }
 
     fn route(&mut self) -> wasmtime::Result<String> {
+        self.budget.host_call(0)?;
         // The route is part of every cache key.
         Ok(self.current()?.route_name().to_owned())
     }
@@ -189,12 +206,12 @@ impl response::Host for State {
     }
 
     fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let exchange = self.noted(|| Field::Volatile)?;
+        let exchange = self.named(&name, || Field::Volatile)?;
         Ok(exchange.response.as_ref().and_then(|response| joined(&response.headers, &name)))
     }
 
     fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
-        let exchange = self.noted(|| Field::Volatile)?;
+        let exchange = self.named(&name, || Field::Volatile)?;
         Ok(exchange.response.as_ref().map(|response| values(&response.headers, &name)).unwrap_or_default())
     }
 
@@ -206,7 +223,7 @@ impl response::Host for State {
 
 impl attributes::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.noted(|| Field::Attribute(name.clone()))?.attribute(&name).map(str::to_owned))
+        Ok(self.named(&name, || Field::Attribute(name.clone()))?.attribute(&name).map(str::to_owned))
     }
 
     fn all(&mut self) -> wasmtime::Result<Vec<types::Attribute>> {
@@ -259,10 +276,12 @@ impl outcome::Host for State {
 
 impl log::Host for State {
     fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
+        self.budget.host_call(0)?;
         Ok(self.shared.log_enabled(level))
     }
 
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.budget.host_call(message.len())?;
         self.shared.log(level, &message, self.exchange.as_deref());
         Ok(())
     }
@@ -270,13 +289,15 @@ impl log::Host for State {
 
 impl output::Host for State {
     fn write_line(&mut self, line: String) -> wasmtime::Result<bool> {
+        self.budget.host_call(line.len())?;
         Ok(self.shared.write_line(line))
     }
 }
 
 impl types::Host for State {}
 
-/// All memories of the instance count together; so do its tables.
+/// All memories of the instance count together; so do its tables. Without these, wasmtime's own limits are 10,000
+/// instances, tables and memories, and none on their sizes.
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let grown = self.memory - current.min(self.memory) + desired;
@@ -288,8 +309,13 @@ impl ResourceLimiter for State {
         Ok(fits)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let grown = self.elements - current.min(self.elements) + desired;
+        let fits = grown <= self.shared.limits.table_elements;
+        if fits {
+            self.elements = grown;
+        }
+        Ok(fits)
     }
 
     fn instances(&self) -> usize {

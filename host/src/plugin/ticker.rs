@@ -5,8 +5,6 @@
 //! runs just now, and only if so it ticks, until it finds none.
 
 use std::{
-    future::poll_fn,
-    pin::pin,
     sync::{
         OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -17,14 +15,14 @@ use std::{
 
 use wasmtime::Engine;
 
-/// The length of an epoch: CPU limits are counted in these.
-pub(super) const TICK: Duration = Duration::from_millis(1);
+/// The length of an epoch: how often a guest that runs is looked at.
+const TICK: Duration = Duration::from_millis(1);
 
 /// From one look to the next. A guest may run for as long as this before its time begins to count.
-const LOOK: Duration = Duration::from_millis(3);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Looks in a row that find that nothing has run, after which it stands until something does.
-const IDLE_LOOKS: u32 = 300;
+const IDLE_LOOKS: u32 = 500;
 
 struct Ticker {
     /// Guests that run now, in the lower half; how many have begun, in the upper. It wraps.
@@ -55,16 +53,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         TICKER.running.fetch_sub(1, Ordering::SeqCst);
     }
-}
-
-/// A guest on a fiber runs only while it is polled.
-pub(super) async fn running<T>(guest: impl Future<Output = T>) -> T {
-    let mut guest = pin!(guest);
-    poll_fn(|context| {
-        let _running = Running::new();
-        guest.as_mut().poll(context)
-    })
-    .await
 }
 
 impl Ticker {

@@ -51,13 +51,15 @@ impl Wasi {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(64 << 10);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(1024);
+        table.set_max_capacity(shared.limits.handles);
         Self { ctx, table, http, hooks: Hooks::new(shared.clone(), outside.clone()), outside }
     }
 }
 
 impl WasiView for State {
+    /// Asked for by each of WASI's functions.
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.budget.note_host_call();
         let wasi = self.wasi.as_mut().expect("a component that imports WASI gets it");
         WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
     }
@@ -65,6 +67,7 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.budget.note_host_call();
         let wasi = self.wasi.as_mut().expect("a component that imports WASI gets it");
         WasiHttpCtxView { hooks: &mut wasi.hooks, table: &mut wasi.table, ctx: &mut wasi.http }
     }

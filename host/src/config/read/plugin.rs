@@ -104,11 +104,14 @@ fn limits(mut table: Table<'_>) -> PluginLimits {
     let mut count =
         |key, range: RangeInclusive<u64>, default| table.optional(key, |node| node.integer(range)).unwrap_or(default);
     let (instances, uses) = (count("instances", 1..=10_000, 100), count("uses", 1..=u64::MAX, 1_000_000));
+    let (host_calls, handles) = (count("host_calls", 1..=10_000_000, 10_000), count("handles", 16..=100_000, 1024));
+    let table_elements = count("table_elements", 0..=200_000, 20_000);
     let (http_calls, log_lines) = (count("http_calls", 0..=10_000, 8), count("log_lines", 0..=1_000_000, 100));
     let mut size =
         |key, range: RangeInclusive<u64>, default| table.optional(key, |node| node.size(range)).unwrap_or(default);
     let memory = size("memory", 64 << 10..=256 << 20, 64 << 20);
     let body = size("body", 0..=1 << 30, 1 << 20);
+    let host_bytes = size("host_bytes", 64 << 10..=1 << 30, 8 << 20);
     let keyvalue_bytes = size("keyvalue_bytes", 0..=1 << 30, 1 << 20);
     let init = table.optional("init", |node| node.duration(ms..=seconds(60))).unwrap_or(seconds(1));
     table.finish(&[
@@ -120,6 +123,9 @@ fn limits(mut table: Table<'_>) -> PluginLimits {
         ("body_bytes", "it is called `body`"),
         ("requests", "it is called `uses`"),
         ("concurrency", "it is called `instances`"),
+        ("calls", "it is called `host_calls`, or `http_calls` for outbound requests"),
+        ("resources", "it is called `handles`"),
+        ("tables", "it is called `table_elements`"),
     ]);
     PluginLimits {
         cpu,
@@ -129,6 +135,10 @@ fn limits(mut table: Table<'_>) -> PluginLimits {
         body,
         instances: to_usize(instances),
         uses,
+        host_calls: u32::try_from(host_calls).unwrap_or(u32::MAX),
+        host_bytes: to_usize(host_bytes),
+        handles: to_usize(handles),
+        table_elements: to_usize(table_elements),
         http_calls: u32::try_from(http_calls).unwrap_or(u32::MAX),
         keyvalue_bytes: to_usize(keyvalue_bytes),
         log_lines: u32::try_from(log_lines).unwrap_or(u32::MAX),

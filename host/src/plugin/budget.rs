@@ -1,0 +1,183 @@
+//! What one call of a guest may still use: CPU time, wall time, host calls, bytes handed to the host.
+//!
+//! CPU time is the thread's own clock, read only when a tick finds the guest running: a machine that is busy elsewhere
+//! ends no innocent call, and a guest that spends its ticks in instructions longer than one (`memory.fill`) or in host
+//! calls pays for them.
+
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use rustix::time::{ClockId, clock_gettime};
+use wasmtime::Trap;
+
+use super::ticker::Running;
+use crate::config::PluginLimits;
+
+thread_local! {
+    /// What the thread's clock showed when the guest that runs now began, less what it had used before; `UNKNOWN` until
+    /// the first tick that finds a plain call running: reading the clock at each call would cost it a tenth more.
+    static BEGAN: Cell<i64> = const { Cell::new(UNKNOWN) };
+}
+
+const UNKNOWN: i64 = i64::MIN;
+
+/// What a call may still use.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    cpu: Duration,
+    /// From the first tick that has found it running.
+    wall: Duration,
+    end: Option<Instant>,
+    host_calls: u32,
+    host_bytes: usize,
+    /// What was used up, other than time.
+    exceeded: Option<Exceeded>,
+}
+
+/// A limit on host calls that a call of a guest has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exceeded {
+    /// `limits.host_calls`
+    Calls,
+    /// `limits.host_bytes`
+    Bytes,
+}
+
+impl Budget {
+    /// For one call with so much CPU time.
+    pub(super) fn new(limits: &PluginLimits, cpu: Duration) -> Self {
+        Self {
+            cpu,
+            wall: limits.time.max(cpu),
+            end: None,
+            host_calls: limits.host_calls,
+            host_bytes: limits.host_bytes,
+            exceeded: None,
+        }
+    }
+
+    /// Takes one host call that hands over so many bytes.
+    pub(super) fn host_call(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.note_host_call();
+        match self.host_bytes.checked_sub(bytes) {
+            Some(left) => self.host_bytes = left,
+            None => self.exceeded = self.exceeded.or(Some(Exceeded::Bytes)),
+        }
+        self.checked()
+    }
+
+    /// Takes a host call where it cannot be refused; the next tick or host call of ours ends the guest.
+    pub(super) fn note_host_call(&mut self) {
+        match self.host_calls.checked_sub(1) {
+            Some(left) => self.host_calls = left,
+            None => self.exceeded = self.exceeded.or(Some(Exceeded::Calls)),
+        }
+    }
+
+    /// A tick has found the guest running. How much CPU time it has used, as far as is known.
+    pub(super) fn tick(&mut self) -> wasmtime::Result<Duration> {
+        self.checked()?;
+        let now = Instant::now();
+        let end = *self.end.get_or_insert(now + self.wall);
+        let used = used();
+        match used < self.cpu && now < end {
+            true => Ok(used),
+            false => Err(Trap::Interrupt.into()),
+        }
+    }
+
+    /// What was used up, other than time.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        self.exceeded
+    }
+
+    fn checked(&self) -> wasmtime::Result<()> {
+        match self.exceeded {
+            None => Ok(()),
+            Some(_) => Err(Trap::Interrupt.into()),
+        }
+    }
+}
+
+/// Runs a plain call: its time counts from the first tick that finds it running.
+pub(super) fn plainly<T>(guest: impl FnOnce() -> T) -> T {
+    BEGAN.set(UNKNOWN);
+    let _running = Running::new();
+    guest()
+}
+
+/// Runs a call on a fiber: only the time in which it is polled counts.
+pub(super) async fn on_fiber<T>(guest: impl Future<Output = T>) -> T {
+    let mut guest = pin!(guest);
+    let mut used = 0;
+    poll_fn(|context| {
+        let began = thread_time() - used;
+        BEGAN.set(began);
+        let running = Running::new();
+        let polled = guest.as_mut().poll(context);
+        drop(running);
+        used = thread_time() - began;
+        polled
+    })
+    .await
+}
+
+/// CPU time of the guest that runs on this thread.
+fn used() -> Duration {
+    let now = thread_time();
+    if BEGAN.get() == UNKNOWN {
+        BEGAN.set(now);
+    }
+    Duration::from_nanos(u64::try_from(now - BEGAN.get()).unwrap_or(0))
+}
+
+/// CPU time of this thread in nanoseconds.
+fn thread_time() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Budget {
+        let (cpu, wall) = (Duration::from_millis(5), Duration::from_secs(60));
+        Budget { cpu, wall, end: None, host_calls: 2, host_bytes: 10, exceeded: None }
+    }
+
+    #[test]
+    fn host_calls_and_their_bytes_are_counted() {
+        let mut budget = limits();
+        budget.host_call(4).unwrap();
+        budget.host_call(6).unwrap();
+        assert!(budget.host_call(0).is_err() && budget.exceeded() == Some(Exceeded::Calls));
+        let mut budget = limits();
+        assert!(budget.host_call(11).is_err() && budget.exceeded() == Some(Exceeded::Bytes));
+        assert!(budget.host_call(0).is_err(), "what is used up stays used up");
+    }
+
+    #[test]
+    fn a_call_that_could_not_be_refused_ends_at_the_next_tick() {
+        let mut budget = limits();
+        (0..3).for_each(|_| budget.note_host_call());
+        assert!(budget.tick().is_err());
+    }
+
+    #[test]
+    fn only_time_on_the_processor_counts() {
+        let mut budget = limits();
+        plainly(|| {
+            budget.tick().unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            budget.tick().unwrap();
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(100) && budget.tick().is_ok() {}
+            assert!(budget.tick().is_err());
+        });
+    }
+}
