@@ -1,9 +1,7 @@
 //! A worker: one thread, one single-threaded runtime, its own listening sockets and upstream connections. Workers share
 //! only what [`Gateway`] holds.
 
-use std::{
-    cell::Cell, future::poll_fn, net::TcpListener as StdListener, rc::Rc, sync::Arc, task::Poll, time::Duration,
-};
+use std::{cell::Cell, net::TcpListener as StdListener, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -120,10 +118,11 @@ async fn drain(worker: &Worker) {
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     loop {
+        // In this order: whoever connects again and again keeps no worker from stopping.
         let accepted = tokio::select! {
             biased;
-            accepted = listener.accept() => accepted,
             () = worker.stopped() => break,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, address)) => open(&worker, stream, address),
@@ -133,9 +132,13 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
             }
         }
     }
-    // Connections that the system has already taken for us are served; only then the socket is closed.
-    while let Poll::Ready(Ok((stream, address))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
-        open(&worker, stream, address);
+    // Connections that the system has already taken for us are served; only then the socket is closed. The system is asked,
+    // not the runtime, which may not know of them yet.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, address)) = listener.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            open(&worker, stream, address);
+        }
     }
 }
 
