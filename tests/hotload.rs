@@ -146,7 +146,7 @@ fn what_is_alive_is_counted_and_a_replaced_state_is_alive_until_its_last_exchang
     upstream.arrival();
     gateway.reload(&tagged(&guest("probe"), "new"), &upstream).unwrap();
     assert_eq!(alive()[..2], [2, 2]);
-    upstream.release(2);
+    upstream.release(3);
     assert_eq!(client.response().header("x-a"), Some("old"));
     // The next answer on the connection comes after the last exchange has been closed.
     assert_eq!(client.send(get("/x", "")).response().header("x-a"), Some("new"));

@@ -200,8 +200,7 @@ impl Metrics {
 
     /// Counts a loaded plugin for as long as it lives, and its instances, which take one of at most so many permits each.
     pub(crate) fn plugin_alive(&self, name: &str, permits: &Arc<Semaphore>, most: usize) -> Alive {
-        let room =
-            Room { plugin: PluginLabels { plugin: name.to_owned() }, permits: Arc::downgrade(permits), most };
+        let room = Room { plugin: PluginLabels { plugin: name.to_owned() }, permits: Arc::downgrade(permits), most };
         let mut rooms = lock(&self.0.rooms);
         // Nobody may ever ask how many there are.
         rooms.retain(|room| room.permits.strong_count() > 0);
