@@ -30,7 +30,9 @@ pub(crate) fn version(probe: &[u8], version: u8) -> Result<Vec<u8>> {
 /// Puts a file into the place of another in one step.
 pub(crate) fn replace(file: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     let new = file.with_extension("new");
-    fs::write(&new, bytes).and_then(|()| fs::rename(&new, file)).with_context(|| format!("replacing {}", file.display()))
+    fs::write(&new, bytes)
+        .and_then(|()| fs::rename(&new, file))
+        .with_context(|| format!("replacing {}", file.display()))
 }
 
 #[cfg(test)]

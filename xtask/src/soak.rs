@@ -1,12 +1,15 @@
 //! `cargo xtask soak`: a real gateway, run long and hard. Each part is a command that prints its figures and fails when
 //! one misses its target; the short forms are steps of `cargo xtask test`.
 
+pub(crate) mod chance;
 pub(crate) mod connection;
 pub(crate) mod gateway;
+pub(crate) mod kill;
 pub(crate) mod ledger;
 pub(crate) mod load;
 pub(crate) mod quantile;
 pub(crate) mod reload;
+pub(crate) mod stop;
 pub(crate) mod upstream;
 
 use anyhow::{Result, bail};
@@ -28,6 +31,10 @@ pub(crate) struct Options {
 enum Part {
     /// Replaces plugins and the configuration under load: no request fails, none is served by two generations
     Reload(reload::Options),
+    /// Stops the gateway under load with SIGTERM: no exchange is lost, and it ends in time
+    Stop(stop::Options),
+    /// Kills the gateway at any moment: each start after that is clean, and quick when its code is kept
+    Kill(kill::Options),
 }
 
 /// Builds what is needed and runs a part.
@@ -36,6 +43,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     demo::build(&["gatehouse"])?;
     match &options.part {
         Part::Reload(options) => reload::run(options),
+        Part::Stop(options) => stop::run(options),
+        Part::Kill(options) => kill::run(options),
     }
 }
 

@@ -4,8 +4,9 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
+    mem,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{
         Arc,
@@ -68,7 +69,8 @@ impl Folder {
     pub(crate) fn configure(&self, server: &str, text: &str) -> Result<()> {
         let Self { listener, admin, .. } = self;
         let text = format!(
-            "[server]\ncode_cache = \"cache\"\n{server}\n[log]\nformat = \"json\"\n\n\
+            "[server]\ncode_cache = \"cache\"\n{server}\n[log]\nformat = \"json\"\n\
+             level = \"info,gatehouse::plugin::code=debug\"\n\n\
              [admin]\naddress = \"127.0.0.1:{admin}\"\n\n[listeners.soak]\naddress = \"127.0.0.1:{listener}\"\n\n{text}"
         );
         component::replace(&self.file("gatehouse.toml"), text)
@@ -92,17 +94,20 @@ impl Folder {
             thread::spawn(move || read_lines(stderr, |_| {}, |line| drop(errors.send(line)))),
         ];
         let address = self.address();
-        Ok(Gateway { process, lines, complaints: Vec::new(), readers, address, admin: (Ipv4Addr::LOCALHOST, self.admin).into(), started })
+        Ok(Gateway {
+            process,
+            lines,
+            complaints: Vec::new(),
+            readers,
+            address,
+            admin: (Ipv4Addr::LOCALHOST, self.admin).into(),
+            started,
+        })
     }
 
     /// Takes it away. What failed is left to be looked at.
     pub(crate) fn remove(self) -> Result<()> {
         fs::remove_dir_all(&self.path).with_context(|| format!("removing {}", self.path.display()))
-    }
-
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -216,7 +221,8 @@ impl Gateway {
     pub(crate) fn metric(&self, name: &str) -> Result<f64> {
         let text = client::send(&Request::get(self.admin, "/metrics"))?.body;
         let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        let values: Vec<f64> = text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        let values: Vec<f64> =
+            text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
         if values.is_empty() {
             bail!("there is no metric {name}");
         }
@@ -254,7 +260,7 @@ impl Gateway {
         self.end(limit)
     }
 
-    /// Waits for its end, so long at the most, and for everything it wrote; what it said since it was last asked.
+    /// Waits for its end, so long at the most, and for everything it wrote; all lines of its life that complain.
     pub(crate) fn end(mut self, limit: Duration) -> Result<(ExitStatus, Vec<Line>)> {
         let Some(status) = self.process.ended_within(limit) else {
             bail!("it has not ended after {:.1} s", limit.as_secs_f64())
@@ -263,7 +269,8 @@ impl Gateway {
             // A reader that panicked has said so.
             let _ = reader.join();
         }
-        Ok((status, self.said()))
+        self.said();
+        Ok((status, mem::take(&mut self.complaints)))
     }
 }
 

@@ -69,7 +69,12 @@ impl Load {
     }
 
     /// Loads at full speed for a while; the requests a second that went.
-    pub(crate) fn capacity(address: SocketAddr, connections: usize, time: Duration, traffic: &impl Traffic) -> (f64, Self) {
+    pub(crate) fn capacity(
+        address: SocketAddr,
+        connections: usize,
+        time: Duration,
+        traffic: &impl Traffic,
+    ) -> (f64, Self) {
         let load = Self::default();
         let start = Instant::now();
         thread::scope(|scope| {

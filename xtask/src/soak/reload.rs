@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{
     gateway::{Folder, Gateway},
     judge,
-    ledger::{self, Ledger},
+    ledger::{self, Ledger, Outcome},
     load::Load,
     upstream,
 };
@@ -51,6 +51,9 @@ pub(crate) struct Options {
     /// How often the configuration or the component is replaced
     #[arg(long, default_value_t = 200, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(2..))]
     pub(crate) swaps: u64,
+    /// Whether latencies are only printed: where tests run, others may be at work too.
+    #[arg(skip)]
+    pub(crate) untimed: bool,
 }
 
 /// What the gateway's access line tells.
@@ -68,7 +71,9 @@ fn agree(seen: &Mark, written: &Written) -> Result<(), String> {
     let Written { generation, version, mark } = written;
     match *mark == Some(*seen) && *version == Some(seen.component) {
         true => Ok(()),
-        false => Err(format!("answered by {seen:?}, logged for generation {generation}, version {version:?}: {mark:?}")),
+        false => {
+            Err(format!("answered by {seen:?}, logged for generation {generation}, version {version:?}: {mark:?}"))
+        }
     }
 }
 
@@ -78,6 +83,13 @@ struct Has {
     memory: f64,
     descriptors: usize,
     threads: usize,
+}
+
+impl std::fmt::Display for Has {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { memory, descriptors, threads } = self;
+        write!(f, "{memory:.1} MB resident, {descriptors} descriptors, {threads} threads")
+    }
 }
 
 impl Has {
@@ -93,73 +105,88 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let marks = Marks::default();
     let book = Arc::new(Ledger::new(agree));
     let mut swapping = Swapping::new(&folder, upstream, marks.clone())?;
-    let mut gateway = {
-        let book = book.clone();
-        folder.start(move |access| {
-            if let Some(number) = ledger::number(access) {
-                book.gateway(number, written(access, &marks));
-            }
-        })?
-    };
-    gateway.serving()?;
-    swapping.warm_up(&mut gateway)?;
+    let mut gateway = start(&folder, marks, book.clone())?;
     let address = gateway.address;
+    swapping.warm_up(&mut gateway)?;
+
     let traffic = Marked(|number, mark| book.client(number, mark));
     let (capacity, full) = Load::capacity(address, CONNECTIONS, MEASURE, &traffic);
-    let load = Load::after(&full);
-    let rate = capacity * PART;
+    let (load, rate) = (Load::after(&full), capacity * PART);
     println!("capacity {capacity:.0} requests a second; asking for {rate:.0} over {CONNECTIONS} connections");
 
     let before = Has::now(&gateway)?;
     let started = Instant::now();
-    let half = thread::scope(|scope| {
+    let swapped = thread::scope(|scope| {
         scope.spawn(|| load.run(address, CONNECTIONS, Some(rate), &traffic));
         let swapped = swapping.swap(options.swaps, &mut gateway, &load);
         load.stop();
         swapped
-    })?;
-    let took = started.elapsed();
+    });
+    let [half, end] = swapped?;
     settle(&book);
+    let (swaps, took, made) = (options.swaps, started.elapsed(), load.made() - full.made());
+    println!("{swaps} swaps in {:.1} s, {made} requests meanwhile", took.as_secs_f64());
     let after = Has::now(&gateway)?;
-    println!("{} swaps in {:.1} s, {} requests meanwhile", options.swaps, took.as_secs_f64(), load.made() - full.made());
-    println!("before {before:?}\nhalf way {half:?}\nafter {after:?}");
+    let process =
+        [("before", before), ("half way, under load", half), ("at the end, under load", end), ("after", after)];
+    process.iter().for_each(|(when, has)| println!("{when}: {has}"));
 
-    let outcome = book.outcome();
-    let told = full.failures().into_iter().chain(load.failures()).chain(outcome.told.clone());
-    told.for_each(|failure| println!("  {failure}"));
-    let complaints = gateway.complaints();
-    complaints.iter().for_each(|line| println!("  {}", line.text()));
-    let complaints = complaints.len() as u64;
-    let mut latencies = PHASES.map(|phase| load.latencies(phase));
-    for (name, latencies) in ["swapping", "quiet"].iter().zip(&mut latencies) {
-        println!("{name}: {}", latencies.describe());
-    }
-    let [swapping, quiet] = latencies.map(|mut latencies| latencies.quantile(0.99));
-    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
-    let none = |name, count: u64| figure(name, count as f64, "", Bound::AtMost(0.0));
-    let alive = |name: &'static str, most| Ok::<_, anyhow::Error>(figure(name, gateway.metric(name)?, "", Bound::AtMost(most)));
-    let most_instances = 2.0 * CONNECTIONS as f64;
-    let figures = [
-        figure("requests whose answer and access line agree", outcome.agreed as f64, "", Bound::AtLeast(1.0)),
-        none("failed or mixed requests", full.failed() + load.failed()),
-        none("requests whose access line tells of another generation", outcome.disagreed),
-        none("answers without an access line", outcome.unlogged),
-        none("access lines without an answer", outcome.unanswered),
-        none("complaints in the log", complaints),
-        figure("swaps add to the p99", swapping - quiet, "ms", Bound::AtMost(ADDED)),
-        figure("resident memory since half way", after.memory - half.memory, "MB", Bound::AtMost(GROWTH)),
-        none("descriptors since half way", after.descriptors.saturating_sub(half.descriptors) as u64),
-        none("threads since half way", after.threads.saturating_sub(half.threads) as u64),
-        alive("gatehouse_snapshots_alive", 1.0)?,
-        alive("gatehouse_plugins_alive", 2.0)?,
-        alive("gatehouse_plugin_instances_alive", most_instances)?,
-    ];
+    let failures = [full.failures(), load.failures(), book.outcome().told].concat();
+    failures.iter().for_each(|failure| println!("  {failure}"));
+    let figures = figures(options, &mut gateway, [&full, &load], &book.outcome(), process.map(|(_, has)| has))?;
     judge(&figures)?;
     let (status, _) = gateway.stop(STOP)?;
     if !status.success() {
         bail!("the gateway ended with {status}");
     }
     folder.remove()
+}
+
+fn start(folder: &Folder, marks: Marks, book: Arc<Ledger<Mark, Written>>) -> Result<Gateway> {
+    let mut gateway = folder.start(move |access| {
+        if let Some(number) = ledger::number(access) {
+            book.gateway(number, written(access, &marks));
+        }
+    })?;
+    gateway.serving()?;
+    Ok(gateway)
+}
+
+fn figures(
+    options: &Options,
+    gateway: &mut Gateway,
+    loads: [&Load; 2],
+    outcome: &Outcome,
+    [before, half, end, after]: [Has; 4],
+) -> Result<Vec<Figure>> {
+    let complaints = gateway.complaints();
+    complaints.iter().for_each(|line| println!("  {}", line.text()));
+    let complaints = complaints.len() as u64;
+    let mut latencies = PHASES.map(|phase| loads[1].latencies(phase));
+    for (name, latencies) in ["swapping", "quiet"].iter().zip(&mut latencies) {
+        println!("{name}: {}", latencies.describe());
+    }
+    let [swapping, quiet] = latencies.map(|mut latencies| latencies.quantile(0.99));
+    let added = if options.untimed { Bound::None } else { Bound::AtMost(ADDED) };
+    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
+    let none = |name, count: u64| figure(name, count as f64, "", Bound::AtMost(0.0));
+    let most = |name, value, most: usize| figure(name, value, "", Bound::AtMost(most as f64));
+    let alive = |name: &'static str, at_most| Ok::<_, anyhow::Error>(most(name, gateway.metric(name)?, at_most));
+    Ok(vec![
+        figure("requests whose answer and access line agree", outcome.agreed as f64, "", Bound::AtLeast(1.0)),
+        none("failed or mixed requests", loads.iter().map(|load| load.failed()).sum()),
+        none("requests whose access line tells of another generation", outcome.disagreed),
+        none("answers without an access line", outcome.unlogged),
+        none("access lines without an answer", outcome.unanswered),
+        none("complaints in the log", complaints),
+        figure("swaps add to the p99", swapping - quiet, "ms", added),
+        figure("resident memory, from half way to the end", end.memory - half.memory, "MB", Bound::AtMost(GROWTH)),
+        most("descriptors more than before", after.descriptors as f64 - before.descriptors as f64, CONNECTIONS),
+        none("threads more than before", after.threads.saturating_sub(before.threads) as u64),
+        alive("gatehouse_snapshots_alive", 1)?,
+        alive("gatehouse_plugins_alive", 2)?,
+        alive("gatehouse_plugin_instances_alive", 2 * CONNECTIONS)?,
+    ])
 }
 
 fn written(access: &Value, marks: &Mutex<HashMap<u64, Mark>>) -> Written {

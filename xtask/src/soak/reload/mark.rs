@@ -109,7 +109,8 @@ mod tests {
 
     /// What is thought of an answer in which the line `from` is another.
     fn judged(from: &'static str, to: &'static str) -> Result<(), String> {
-        let body = "/marked/5\n3\n3\n3\n3\n3\nversion of the probe: 01\nversion of the probe: 01\nversion of the probe: 01";
+        let body =
+            "/marked/5\n3\n3\n3\n3\n3\nversion of the probe: 01\nversion of the probe: 01\nversion of the probe: 01";
         let address = upstream::start(move |_| upstream::Reply {
             headers: "x-response-a: 3\r\nx-response-b: 3\r\n".replacen(from, to, 1),
             body: body.replacen(from, to, 1).into_bytes(),

@@ -1,13 +1,6 @@
 //! Replacing the component and the configuration in turn, each in one step, and waiting until the gateway has loaded it.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::Path,
-    sync::PoisonError,
-    thread,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::Path, sync::PoisonError, thread, time::Duration};
 
 use anyhow::{Result, bail};
 
@@ -59,16 +52,16 @@ impl<'a> Swapping<'a> {
         (0..VERSIONS).try_for_each(|_| self.other_component(gateway))
     }
 
-    /// Replaces what is served so many times; what the process had half way.
-    pub(super) fn swap(&mut self, swaps: u64, gateway: &mut Gateway, load: &Load) -> Result<Has> {
-        let mut half = None;
+    /// Replaces what is served so many times; what the process had half way and at the end.
+    pub(super) fn swap(&mut self, swaps: u64, gateway: &mut Gateway, load: &Load) -> Result<[Has; 2]> {
+        let mut half = Has::now(gateway)?;
         for number in 1..=swaps {
             match number % 2 {
                 1 => self.other_component(gateway)?,
                 _ => self.other_configuration(gateway)?,
             }
             if number == swaps.div_ceil(2) {
-                half = Some(Has::now(gateway)?);
+                half = Has::now(gateway)?;
             }
             if number % BLOCK == 0 || number == swaps {
                 load.enter(PHASES[1]);
@@ -76,10 +69,15 @@ impl<'a> Swapping<'a> {
                 load.enter(PHASES[0]);
             }
             if number % 1_000 == 0 {
-                println!("  {number} swaps, {} requests, {} failed, {:?}", load.made(), load.failed(), Has::now(gateway)?);
+                println!(
+                    "  {number} swaps, {} requests, {} failed, {}",
+                    load.made(),
+                    load.failed(),
+                    Has::now(gateway)?
+                );
             }
         }
-        half.map_or_else(|| Has::now(gateway), Ok)
+        Ok([half, Has::now(gateway)?])
     }
 
     fn other_component(&mut self, gateway: &mut Gateway) -> Result<()> {
