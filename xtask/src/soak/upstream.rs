@@ -69,7 +69,7 @@ fn serve(mut stream: TcpStream, answer: &Answer) -> Option<()> {
         };
         let head: Vec<u8> = buffer.drain(..end + 4).take(end).collect();
         let head = std::str::from_utf8(&head).ok()?;
-        let (line, head) = head.split_once("\r\n")?;
+        let (line, head) = head.split_once("\r\n").unwrap_or((head, ""));
         let length = value(head, "content-length").map_or(Some(0), |length| length.parse().ok())?;
         while buffer.len() < length {
             more(&mut stream, &mut buffer)?;
