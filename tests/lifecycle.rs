@@ -5,12 +5,13 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::Output,
+    sync::{Mutex, mpsc::channel},
     time::{Duration, Instant},
 };
 
 use crate::support::{
-    Held, Http2, Process, Raw, Upstream, configuration, guest,
-    raw::{ask, get},
+    Held, Http2, Process, Raw, RawUpstream, Upstream, configuration, guest,
+    raw::{ask, get, ok},
 };
 
 const ROUTE: &str = "[routes.x]\nupstream = \"up\"\n";
@@ -176,6 +177,30 @@ fn a_request_that_came_before_sigterm_is_answered_on_an_idle_connection_and_on_a
     for client in [&mut kept, &mut new] {
         assert_eq!(client.response().status(), 200);
     }
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn a_request_after_an_answer_that_had_begun_before_sigterm_is_answered() {
+    let (finish, finished) = channel::<()>();
+    let finished = Mutex::new(finished);
+    let upstream = RawUpstream::start(move |raw| {
+        raw.request();
+        raw.send("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nbegun,");
+        finished.lock().unwrap().recv().unwrap();
+        raw.send("ended.");
+        raw.request();
+        raw.send(ok("another"));
+    });
+    let mut process = Process::start(&format!("[server]\nworkers = 1\ndrain_timeout = \"8s\"\n{ROUTE}"), &upstream);
+    let mut client = Raw::connect(process.address());
+    assert!(!client.send(get("/x", "")).until("begun,").contains("connection: close"));
+    process.signal("TERM");
+    process.line(|line| line.contains("stopping"));
+    client.send(get("/x", ""));
+    finish.send(()).unwrap();
+    assert_eq!(client.until("ended."), "ended.");
+    assert_eq!(client.response().text(), "another");
     assert_eq!(process.wait().code(), Some(0));
 }
 

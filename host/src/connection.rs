@@ -169,7 +169,7 @@ async fn watch<C: Connection>(
             };
             deadline.set(ending.sooner(silent));
             match deadline.poll(cx) {
-                Poll::Ready(()) if ending.has_grace() => continue,
+                Poll::Ready(()) if ending.is_out_of_grace() => continue,
                 Poll::Ready(()) if !life.give_up() => return Poll::Ready(Ok(())),
                 _ => {}
             }
@@ -194,23 +194,25 @@ enum Ending {
 impl Ending {
     /// Whether the connection is to be asked to finish now, which is once.
     fn is_due(&mut self, life: &Life) -> bool {
-        let due = match *self {
-            Self::No if life.may_expect_more() => {
+        match (*self, life.phase()) {
+            (Self::Asked, _) => return false,
+            // It has better: GOAWAY says which requests are served.
+            (_, Phase::Busy | Phase::Idle(_)) if life.is_http2() => {}
+            // The answer says that it is the last; or it had begun before it could, and another request may come.
+            (_, Phase::Busy) => return false,
+            (Self::No, _) => {
                 *self = Self::Grace(Instant::now() + GRACE);
-                false
+                return false;
             }
-            Self::No => true,
-            Self::Grace(until) => !life.may_expect_more() || Instant::now() >= until,
-            Self::Asked => false,
-        };
-        if due {
-            *self = Self::Asked;
+            (Self::Grace(_), _) if !self.is_out_of_grace() => return false,
+            (Self::Grace(_), _) => {}
         }
-        due
+        *self = Self::Asked;
+        true
     }
 
-    fn has_grace(self) -> bool {
-        matches!(self, Self::Grace(_))
+    fn is_out_of_grace(self) -> bool {
+        matches!(self, Self::Grace(until) if Instant::now() >= until)
     }
 
     /// The earlier of an instant and the end of the grace.

@@ -10,7 +10,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{connection, gateway::Peer, server::Gateway, upstream::Pools};
+use crate::{
+    connection,
+    gateway::Peer,
+    server::{BACKLOG, Gateway},
+    upstream::Pools,
+};
 
 /// How long accepting rests when the process has no descriptor left.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -117,12 +122,11 @@ async fn drain(worker: &Worker) {
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {
-    loop {
-        // In this order: whoever connects again and again keeps no worker from stopping.
+    while !worker.is_stopping() {
         let accepted = tokio::select! {
             biased;
-            () = worker.stopped() => break,
             accepted = listener.accept() => accepted,
+            () = worker.stopped() => break,
         };
         match accepted {
             Ok((stream, address)) => open(&worker, stream, address),
@@ -133,9 +137,9 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
         }
     }
     // Connections that the system has already taken for us are served; only then the socket is closed. The system is asked,
-    // not the runtime, which may not know of them yet.
+    // not the runtime, which may not know of them yet; no more often than it keeps some, for others may follow.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, address)) = listener.accept() {
+    for (stream, address) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
             open(&worker, stream, address);
         }

@@ -59,14 +59,8 @@ impl Life {
         self.phase.get()
     }
 
-    /// Whether a request may be on its way that only a look at the connection would show. HTTP/2 has better: GOAWAY tells
-    /// which requests are served; but a connection on which nothing was said yet would be closed without it.
-    pub(super) fn may_expect_more(&self) -> bool {
-        match self.phase.get() {
-            Phase::Busy => false,
-            Phase::Head(_) => true,
-            Phase::Idle(_) => !self.http2,
-        }
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// The time is over. True: half a header section is there, and reading on will answer it.

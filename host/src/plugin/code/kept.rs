@@ -110,11 +110,12 @@ fn half(file: &Path) -> PathBuf {
     file.with_extension(format!("{}.{HALF}", std::process::id()))
 }
 
-/// Writes a file, and keeps it locked until the answer is dropped. When another gateway sweeps in the moment before that,
-/// the file has no name any more, and what was to be kept is not.
+/// Writes a file, and keeps it locked until the answer is dropped. When another gateway sweeps in the moment before it is
+/// locked, the file has no name any more, and what was to be kept is not.
 fn write_new(file: &Path, bytes: &[u8]) -> io::Result<fs::File> {
     let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
-    writer.lock()?;
+    // Where files cannot be locked, none is swept away either.
+    let _ = writer.lock();
     io::Write::write_all(&mut writer, bytes)?;
     writer.sync_all()?;
     Ok(writer)
