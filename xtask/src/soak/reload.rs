@@ -100,8 +100,7 @@ impl Has {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Folder::new("reload")?;
-    let upstream =
-        upstream::start(|received| upstream::Reply { body: mark::seen(received).into(), ..Default::default() })?;
+    let upstream = upstream::start(mark::reply)?;
     let marks = Marks::default();
     let book = Arc::new(Ledger::new(agree));
     let mut swapping = Swapping::new(&folder, upstream, marks.clone())?;

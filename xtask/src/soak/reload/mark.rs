@@ -1,9 +1,15 @@
 //! What makes a generation visible. A configuration writes its number into the route and into what two plugins do in three
 //! hooks; the component that both plugins run says its version. All of it must be of one generation, in every request.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::soak::{connection::Answer, load, load::Traffic, upstream::Received};
+use crate::soak::{
+    connection::Answer,
+    load::{self, Traffic},
+    upstream::{Received, Reply},
+};
 
 /// What a generation says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +52,17 @@ const VERSIONS: [&str; 3] = ["x-version", "x-version-a", "x-version-b"];
 /// Where the client finds the configuration's number, beside what the upstream repeats.
 const ANSWERED: [&str; 2] = ["x-response-a", "x-response-b"];
 
-/// What the upstream saw, as the body of its answer: the path, then a line for each mark.
-pub(super) fn seen(received: &Received<'_>) -> String {
+/// One exchange of so many is so slow that what serves is replaced meanwhile. It must end as it began.
+const SLOW: u64 = 4096;
+const DELAY: Duration = Duration::from_millis(250);
+
+/// The upstream's answer. Its body is what it saw: the path, then a line for each mark.
+pub(super) fn reply(received: &Received<'_>) -> Reply {
     let marks = NUMBERS.iter().chain(&VERSIONS).map(|name| received.header(name).unwrap_or("none"));
-    std::iter::once(received.target).chain(marks).collect::<Vec<_>>().join("\n")
+    let seen = std::iter::once(received.target).chain(marks).collect::<Vec<_>>().join("\n");
+    let number = received.target.rsplit('/').next().and_then(|number| number.parse::<u64>().ok());
+    let slow = number.is_some_and(|number| number.is_multiple_of(SLOW));
+    Reply { delay: if slow { DELAY } else { Duration::ZERO }, body: seen.into_bytes(), ..Reply::default() }
 }
 
 /// Requests whose answers must be of one generation. Whoever wants it is told which.

@@ -123,7 +123,7 @@ enum Kind {
 
 impl Kind {
     fn of(number: u64) -> Self {
-        match number % 8 {
+        match number % 64 {
             0 => Self::Slow,
             1 => Self::Streamed,
             2 => Self::Large,
