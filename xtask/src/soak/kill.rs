@@ -18,8 +18,8 @@ use super::{
     connection::{Answer, Lost},
     gateway::{Folder, Gateway, Line},
     judge,
+    latency::Latencies,
     load::{Load, Traffic, get},
-    quantile::Latencies,
     upstream,
 };
 use crate::{

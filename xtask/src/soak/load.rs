@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     connection::{Answer, Connection, Lost},
-    quantile::Latencies,
+    latency::Latencies,
 };
 
 /// So many failures are told, more only counted.

@@ -21,9 +21,10 @@ use nix::sys::signal::Signal;
 use super::{
     chance::Chance,
     gateway::{Folder, Gateway},
-    judge, ledger,
+    judge,
+    latency::Latencies,
+    ledger,
     load::Load,
-    quantile::Latencies,
     upstream,
 };
 use crate::{
