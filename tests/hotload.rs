@@ -114,6 +114,8 @@ fn two_hundred_swaps_under_load_lose_no_request_and_mix_no_generations() {
     });
     assert_eq!(ask(gateway.address(), get("/x", "")).header("x-c"), Some("200"));
     assert_eq!(gateway.metric("gatehouse_generation"), 201);
+    assert_eq!(gateway.metric("gatehouse_snapshots_alive"), 1);
+    assert_eq!(gateway.metric("gatehouse_plugins_alive"), 2);
     assert!(served.load(Ordering::Relaxed) > 200);
 }
 
@@ -128,6 +130,30 @@ fn an_exchange_under_way_ends_as_it_began() {
     upstream.release(2);
     assert_eq!(client.response().header("x-a"), Some("old"));
     assert_eq!(client.send(get("/x", "")).response().header("x-a"), Some("new"));
+}
+
+#[test]
+fn what_is_alive_is_counted_and_a_replaced_state_is_alive_until_its_last_exchange_ends() {
+    let upstream = Held::start();
+    let gateway = Gateway::start(&tagged(&guest("probe"), "old"), &upstream);
+    let alive = || {
+        let of = |what| gateway.metric(&format!("gatehouse_{what}"));
+        [of("snapshots_alive"), of("plugins_alive"), of("plugin_instances_alive{plugin=\"p\"}")]
+    };
+    assert_eq!(alive(), [1, 1, 0]);
+    let mut client = Raw::connect(gateway.address());
+    client.send(get("/x", ""));
+    upstream.arrival();
+    gateway.reload(&tagged(&guest("probe"), "new"), &upstream).unwrap();
+    assert_eq!(alive()[..2], [2, 2]);
+    upstream.release(3);
+    assert_eq!(client.response().header("x-a"), Some("old"));
+    // The next answer on the connection comes after the last exchange has been closed.
+    assert_eq!(client.send(get("/x", "")).response().header("x-a"), Some("new"));
+    assert_eq!(alive(), [1, 1, 1]);
+    gateway.reload("[routes.free]\nupstream = \"up\"\n", &upstream).unwrap();
+    client.send(get("/free", "")).response();
+    assert_eq!(alive(), [1, 0, 0]);
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::Output,
+    sync::{Mutex, mpsc::channel},
     time::{Duration, Instant},
 };
 
 use crate::support::{
-    Held, Process, Raw, Upstream, configuration, guest,
-    raw::{ask, get},
+    Held, Http2, Process, Raw, RawUpstream, Upstream, configuration, guest,
+    raw::{ask, get, ok},
 };
 
 const ROUTE: &str = "[routes.x]\nupstream = \"up\"\n";
@@ -158,6 +159,79 @@ fn sigterm_closes_connections_that_only_wait() {
     assert!(client.rest().is_empty());
     assert_eq!(process.wait().code(), Some(0));
     assert!(signalled.elapsed() < Duration::from_secs(4), "{:?}", signalled.elapsed());
+}
+
+#[test]
+fn a_request_that_came_before_sigterm_is_answered_on_an_idle_connection_and_on_a_new_one() {
+    let upstream = Upstream::start();
+    let mut process = Process::start(&format!("[server]\nworkers = 1\ndrain_timeout = \"8s\"\n{ROUTE}"), &upstream);
+    let mut kept = Raw::connect(process.address());
+    assert_eq!(kept.send(get("/x", "")).response().status(), 200);
+    process.suspend();
+    let mut new = Raw::connect(process.address());
+    for client in [&mut kept, &mut new] {
+        client.send(get("/x", ""));
+    }
+    process.signal("TERM");
+    process.signal("CONT");
+    for client in [&mut kept, &mut new] {
+        assert_eq!(client.response().status(), 200);
+    }
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn a_request_after_an_answer_that_had_begun_before_sigterm_is_answered() {
+    let (finish, finished) = channel::<()>();
+    let finished = Mutex::new(finished);
+    let upstream = RawUpstream::start(move |raw| {
+        raw.request();
+        raw.send("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nbegun,");
+        finished.lock().unwrap().recv().unwrap();
+        raw.send("ended.");
+        raw.request();
+        raw.send(ok("another"));
+    });
+    let mut process = Process::start(&format!("[server]\nworkers = 1\ndrain_timeout = \"8s\"\n{ROUTE}"), &upstream);
+    let mut client = Raw::connect(process.address());
+    assert!(!client.send(get("/x", "")).until("begun,").contains("connection: close"));
+    process.signal("TERM");
+    process.line(|line| line.contains("stopping"));
+    client.send(get("/x", ""));
+    finish.send(()).unwrap();
+    assert_eq!(client.until("ended."), "ended.");
+    assert_eq!(client.response().text(), "another");
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_request_that_came_before_sigterm_is_answered_on_a_new_http2_connection() {
+    let upstream = Upstream::start();
+    let mut process = Process::start(&format!("[server]\nworkers = 1\ndrain_timeout = \"8s\"\n{ROUTE}"), &upstream);
+    process.suspend();
+    let client = Http2::connect(process.address()).await;
+    let stopping = async {
+        process.signal("TERM");
+        process.signal("CONT");
+    };
+    let (answer, ()) = tokio::join!(client.send(client.request("GET", "/x")), stopping);
+    assert_eq!(answer.unwrap().status(), 200);
+    client.connection.await.unwrap().unwrap();
+    assert_eq!(process.wait().code(), Some(0));
+}
+
+#[test]
+fn sigterm_does_not_wait_for_a_client_that_says_nothing() {
+    let upstream = Upstream::start();
+    let mut process = Process::start(&format!("[server]\nworkers = 1\ndrain_timeout = \"8s\"\n{ROUTE}"), &upstream);
+    let silent = TcpStream::connect(process.address()).unwrap();
+    // The worker has taken both connections when it has answered on the later one.
+    assert_eq!(ask(process.address(), get("/x", "")).status(), 200);
+    let signalled = Instant::now();
+    process.signal("TERM");
+    assert_eq!(process.wait().code(), Some(0));
+    assert!(signalled.elapsed() < Duration::from_secs(4), "{:?}", signalled.elapsed());
+    drop(silent);
 }
 
 #[test]

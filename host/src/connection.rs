@@ -34,15 +34,20 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams that a client may have open at once.
 const STREAMS: u32 = 200;
 
+/// When the worker stops, a connection on which nothing is under way stays so much longer: a request that is on its way
+/// is answered, and the answer says that it is the last.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// Serves a connection to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Rc<Peer>) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
     let limits = worker.gateway.snapshot().config.limits.clone();
-    let http2 = match timeout(limits.header_timeout, speaks_http2(&stream)).await {
-        Ok(Ok(http2)) => http2,
-        Ok(Err(_)) | Err(_) => return,
+    let looked = tokio::select! {
+        looked = timeout(limits.header_timeout, speaks_http2(&stream)) => looked,
+        () = out_of_grace(&worker) => return,
     };
+    let Ok(Ok(http2)) = looked else { return };
     let life = Rc::new(Life::new(http2));
     let io = Io::new(stream, life.clone());
     let service = {
@@ -70,6 +75,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Rc<Peer>)
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, "connection: {error}");
     }
+}
+
+/// Waits until the worker stops, and for a while more.
+async fn out_of_grace(worker: &Worker) {
+    worker.stopped().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// A header section of HTTP/2 as its sender counts it: 32 bytes more per field (RFC 9113 section 6.5.2), and with the
@@ -135,28 +146,32 @@ async fn watch<C: Connection>(
     let mut stop = pin!(worker.stopped());
     let mut deadline = Deadline::new(Instant::now() + limits.header_timeout);
     let mut registered = false;
-    let mut finishing = false;
+    let mut ending = Ending::No;
     poll_fn(move |cx: &mut Context<'_>| {
         // Registered once for this task's wake-up; after that a look at the flag is enough.
         if !registered {
             registered = true;
             let _ = stop.as_mut().poll(cx);
         }
-        if worker.is_stopping() && !finishing {
-            finishing = true;
-            connection.as_mut().finish();
-        }
         loop {
+            // Before it is asked to finish: hyper closes an idle connection without a look at what has come.
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ended);
             }
-            deadline.set(match life.phase() {
+            if worker.is_stopping() && ending.is_due(life) {
+                connection.as_mut().finish();
+                continue;
+            }
+            let silent = match life.phase() {
                 Phase::Busy => return Poll::Pending,
                 Phase::Head(since) => since + limits.header_timeout,
                 Phase::Idle(since) => since + limits.idle_timeout,
-            });
-            if deadline.poll(cx).is_ready() && !life.give_up() {
-                return Poll::Ready(Ok(()));
+            };
+            deadline.set(ending.sooner(silent));
+            match deadline.poll(cx) {
+                Poll::Ready(()) if ending.is_out_of_grace() => continue,
+                Poll::Ready(()) if !life.give_up() => return Poll::Ready(Ok(())),
+                _ => {}
             }
             if !life.has_given_up() {
                 return Poll::Pending;
@@ -164,6 +179,49 @@ async fn watch<C: Connection>(
         }
     })
     .await
+}
+
+/// How far a connection is on its way to its end when the worker stops.
+#[derive(Clone, Copy)]
+enum Ending {
+    No,
+    /// Nothing is under way; a request may come until then.
+    Grace(Instant),
+    /// It has been asked to finish.
+    Asked,
+}
+
+impl Ending {
+    /// Whether the connection is to be asked to finish now, which is once.
+    fn is_due(&mut self, life: &Life) -> bool {
+        match (*self, life.phase()) {
+            (Self::Asked, _) => return false,
+            // It has better: GOAWAY says which requests are served.
+            (_, Phase::Busy | Phase::Idle(_)) if life.is_http2() => {}
+            // The answer says that it is the last; or it had begun before it could, and another request may come.
+            (_, Phase::Busy) => return false,
+            (Self::No, _) => {
+                *self = Self::Grace(Instant::now() + GRACE);
+                return false;
+            }
+            (Self::Grace(_), _) if !self.is_out_of_grace() => return false,
+            (Self::Grace(_), _) => {}
+        }
+        *self = Self::Asked;
+        true
+    }
+
+    fn is_out_of_grace(self) -> bool {
+        matches!(self, Self::Grace(until) if Instant::now() >= until)
+    }
+
+    /// The earlier of an instant and the end of the grace.
+    fn sooner(self, at: Instant) -> Instant {
+        match self {
+            Self::Grace(until) => at.min(until),
+            Self::No | Self::Asked => at,
+        }
+    }
 }
 
 /// Runs HTTP/2 streams on their worker.

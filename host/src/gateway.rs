@@ -10,7 +10,7 @@ pub(crate) use peer::Peer;
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Request, Response, uri::Authority};
+use http::{HeaderName, HeaderValue, Request, Response, Version, header::CONNECTION, uri::Authority};
 use hyper::body::Incoming;
 
 use crate::{
@@ -27,6 +27,8 @@ use crate::{
 /// The id of the exchange, for both sides.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// Answers a request, whatever happens.
 pub(crate) async fn serve(
     worker: Rc<Worker>,
@@ -34,13 +36,19 @@ pub(crate) async fn serve(
     in_flight: InFlight,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
+    let version = request.version();
     let (exchange, named, body) = admit::open(&worker, &peer, request);
     let mut open = Open::new(exchange, worker.clone(), in_flight);
     let body = match answer(&worker, open.exchange(), &peer, named, body).await {
         Ok(body) => body,
         Err(stop) => stopped(open.exchange(), stop),
     };
-    finish(open, body)
+    let mut response = finish(open, body);
+    if worker.is_stopping() && version <= Version::HTTP_11 {
+        // The connection may not have been told to finish yet.
+        response.headers_mut().insert(CONNECTION, CLOSE);
+    }
+    response
 }
 
 async fn answer(

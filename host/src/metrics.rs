@@ -1,13 +1,14 @@
 //! Counters for operators, in the text format of Prometheus. Label sets are resolved when a configuration is loaded, so
 //! that counting is one atomic addition.
 
-use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use tokio::sync::Semaphore;
 
 /// All metrics of a gateway.
 #[derive(Clone)]
@@ -26,6 +27,35 @@ struct Inner {
     instances_made: Family<PluginLabels, Counter>,
     reloads: Family<ReloadLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
+    snapshots_alive: Gauge,
+    plugins_alive: Gauge,
+    instances_alive: Family<PluginLabels, Gauge>,
+    rooms: Mutex<Vec<Room>>,
+}
+
+/// Where the instances of one loaded plugin take their permits from: what is taken is alive. It lives as long as the
+/// plugin or one of the instances.
+struct Room {
+    plugin: PluginLabels,
+    permits: Weak<Semaphore>,
+    most: usize,
+}
+
+/// Counted for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Alive(Gauge);
+
+impl Alive {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -82,6 +112,10 @@ impl Default for Metrics {
             instances_made: Family::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
+            snapshots_alive: Gauge::default(),
+            plugins_alive: Gauge::default(),
+            instances_alive: Family::default(),
+            rooms: Mutex::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -90,7 +124,7 @@ impl Default for Metrics {
 
 impl Inner {
     fn register(&self) {
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = lock(&self.registry);
         let counters = [
             ("plugin_calls", "Hooks called", &self.plugin_calls),
             ("plugin_faults", "Hooks that failed", &self.plugin_faults),
@@ -107,6 +141,22 @@ impl Inner {
         registry.register("failures", "Exchanges that failed, by code", self.failures.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
+        let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
+        registry.register("snapshots_alive", loaded, self.snapshots_alive.clone());
+        registry.register("plugins_alive", "Loaded plugins, each with its compiled code", self.plugins_alive.clone());
+        registry.register("plugin_instances_alive", "Instances, idle or at work", self.instances_alive.clone());
+    }
+
+    /// Looks up how many instances there are. Those of a plugin that was replaced count under its name.
+    fn count_instances(&self) {
+        let mut rooms = lock(&self.rooms);
+        self.instances_alive.clear();
+        rooms.retain(|room| {
+            let permits = room.permits.upgrade();
+            let taken = permits.as_ref().map_or(0, |permits| room.most.saturating_sub(permits.available_permits()));
+            self.instances_alive.get_or_create(&room.plugin).inc_by(taken as i64);
+            permits.is_some()
+        });
     }
 }
 
@@ -143,11 +193,31 @@ impl Metrics {
         self.0.generation.set(generation);
     }
 
+    /// Counts a loaded configuration for as long as it lives.
+    pub(crate) fn snapshot_alive(&self) -> Alive {
+        Alive::new(&self.0.snapshots_alive)
+    }
+
+    /// Counts a loaded plugin for as long as it lives, and its instances, which take one of at most so many permits each.
+    pub(crate) fn plugin_alive(&self, name: &str, permits: &Arc<Semaphore>, most: usize) -> Alive {
+        let room = Room { plugin: PluginLabels { plugin: name.to_owned() }, permits: Arc::downgrade(permits), most };
+        let mut rooms = lock(&self.0.rooms);
+        // Nobody may ever ask how many there are.
+        rooms.retain(|room| room.permits.strong_count() > 0);
+        rooms.push(room);
+        Alive::new(&self.0.plugins_alive)
+    }
+
     /// All of them as text (`application/openmetrics-text`).
     pub fn text(&self) -> String {
-        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.count_instances();
+        let registry = lock(&self.0.registry);
         let mut out = String::new();
         text::encode(&mut out, &registry).expect("writing to a string does not fail");
         out
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

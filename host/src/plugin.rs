@@ -41,7 +41,7 @@ use crate::{
     config::{self, Isolation},
     exchange::Exchange,
     failure::Fault,
-    metrics::PluginMetrics,
+    metrics::{Alive, PluginMetrics},
     verdict::VerdictCache,
 };
 use code::Digest;
@@ -80,6 +80,7 @@ pub(crate) struct Plugin {
     crashes: AtomicU32,
     /// Milliseconds of the process's life.
     rest_until: AtomicU64,
+    _alive: Alive,
 }
 
 impl std::fmt::Debug for Plugin {

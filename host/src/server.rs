@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Connections that the system may take for a socket before we do.
-const BACKLOG: i32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
 /// What all workers share.
 pub struct Gateway {

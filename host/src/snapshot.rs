@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     config::{Combine, Config, Problem, Problems},
     edge::Via,
-    metrics::Metrics,
+    metrics::{Alive, Metrics},
     plugin::{Plugin, Surroundings, Unloadable},
     route::Router,
 };
@@ -32,6 +32,7 @@ pub struct Snapshot {
     pub(crate) endpoints: Vec<usize>,
     /// Every endpoint that this process has known; a number is never given twice.
     known_endpoints: Arc<Vec<(String, u16)>>,
+    _alive: Alive,
 }
 
 /// The plugins of a route by what they do, and the route's constants. Plugins are indices into `Snapshot::plugins`.
@@ -90,7 +91,8 @@ impl Snapshot {
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
         let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
-        Ok(Self { generation, config, router, via, plugins, chains, endpoints, known_endpoints })
+        let _alive = metrics.snapshot_alive();
+        Ok(Self { generation, config, router, via, plugins, chains, endpoints, known_endpoints, _alive })
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {

@@ -1,9 +1,7 @@
 //! A worker: one thread, one single-threaded runtime, its own listening sockets and upstream connections. Workers share
 //! only what [`Gateway`] holds.
 
-use std::{
-    cell::Cell, future::poll_fn, net::TcpListener as StdListener, rc::Rc, sync::Arc, task::Poll, time::Duration,
-};
+use std::{cell::Cell, net::TcpListener as StdListener, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -12,7 +10,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{connection, gateway::Peer, server::Gateway, upstream::Pools};
+use crate::{
+    connection,
+    gateway::Peer,
+    server::{BACKLOG, Gateway},
+    upstream::Pools,
+};
 
 /// How long accepting rests when the process has no descriptor left.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -119,7 +122,7 @@ async fn drain(worker: &Worker) {
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {
-    loop {
+    while !worker.is_stopping() {
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
@@ -133,9 +136,13 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
             }
         }
     }
-    // Connections that the system has already taken for us are served; only then the socket is closed.
-    while let Poll::Ready(Ok((stream, address))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
-        open(&worker, stream, address);
+    // Connections that the system has already taken for us are served; only then the socket is closed. The system is asked,
+    // not the runtime, which may not know of them yet; no more often than it keeps some, for others may follow.
+    let Ok(listener) = listener.into_std() else { return };
+    for (stream, address) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            open(&worker, stream, address);
+        }
     }
 }
 

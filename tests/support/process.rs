@@ -94,6 +94,14 @@ impl Process {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// Lets it do nothing until it gets the signal `CONT`.
+    pub(crate) fn suspend(&self) {
+        self.signal("STOP");
+        while !self.status("State:").contains("T (stopped)") {
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
@@ -101,9 +109,12 @@ impl Process {
 
     /// A line of `/proc/PID/status` in KiB: `VmHWM`, `VmRSS`.
     pub(crate) fn memory(&self, name: &str) -> u64 {
+        self.status(name).split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        status.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
     }
 
     /// A GET of a path.

@@ -14,7 +14,6 @@ mod peer;
 mod report;
 mod round;
 mod token;
-mod usage;
 
 use std::{fs, thread, time::Duration};
 
@@ -23,6 +22,7 @@ use anyhow::{Result, bail};
 use crate::{
     demo,
     guests::{self, Way},
+    usage,
 };
 use case::{Case, Cores, GROUPS, Group};
 use figure::Figure;

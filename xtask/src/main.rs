@@ -1,4 +1,4 @@
-//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, bench.
+//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, bench, soak.
 //!
 //! Every command works in the root folder of the project, prints what it is doing, and needs nothing installed by hand:
 //! what Debian has, it installs itself when it runs as root, else it says in one sentence what to install.
@@ -6,20 +6,24 @@
 mod apt;
 mod bench;
 mod client;
+mod component;
 mod demo;
+mod figure;
 mod guests;
 mod process;
 mod requests;
+mod soak;
 mod test;
 mod tidy;
 mod upstream;
+mod usage;
 
 use std::{env, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-/// Builds the guests; runs the demo, the tests, the tidy checks and the bench.
+/// Builds the guests; runs the demo, the tests, the tidy checks, the bench and the soak.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -39,6 +43,8 @@ enum Command {
     Tidy(tidy::Options),
     /// Measures what the gateway costs per request, beside other proxies
     Bench(bench::Options),
+    /// Runs a real gateway long and hard, and prints what was lost: nothing
+    Soak(soak::Options),
     /// Serves the example upstream alone
     #[command(hide = true)]
     Upstream { address: SocketAddr },
@@ -62,6 +68,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }
 }

@@ -6,12 +6,16 @@ use std::{
     env,
     ffi::OsStr,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 /// What a user may have set to say how cargo reaches its registry, or how and where it builds. Other `CARGO_*` variables
 /// are the outer cargo's own words to xtask.
@@ -110,18 +114,29 @@ impl Running {
         self.0.id()
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(self.id().try_into()?), signal).with_context(|| format!("{signal} to process {}", self.id()))
+    }
+
     /// Asks it to end (SIGTERM) and waits; after the limit it is killed. True when it ended by itself with success.
     pub(crate) fn stop(mut self, limit: Duration) -> bool {
-        // The standard library can only kill; the shell has a builtin for the polite signal.
-        let _ = command("sh").args(["-c", "kill -TERM \"$1\"", "sh", &self.id().to_string()]).status();
+        let asked = self.signal(Signal::SIGTERM);
+        asked.is_ok() && self.ended_within(limit).is_some_and(|status| status.success())
+    }
+
+    /// Waits for its end, so long at the most.
+    pub(crate) fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let end = Instant::now() + limit;
-        while Instant::now() < end {
+        loop {
             if let Ok(Some(status)) = self.0.try_wait() {
-                return status.success();
+                return Some(status);
             }
-            thread::sleep(Duration::from_millis(5));
+            if Instant::now() >= end {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(2));
         }
-        false
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     demo,
     guests::{self, Way},
     process::{self, Running},
-    tidy,
+    soak, tidy,
 };
 
 #[derive(clap::Args)]
@@ -31,6 +31,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         for name in demo::names()? {
             step(&format!("example {name}"), || demo::check(&name))?;
         }
+        step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
+        step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;
+        step("soak kill", || soak::kill::run(&soak::kill::Options { times: 10, seed: None }))?;
     }
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())

@@ -59,6 +59,10 @@ impl Life {
         self.phase.get()
     }
 
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
     /// The time is over. True: half a header section is there, and reading on will answer it.
     pub(super) fn give_up(&self) -> bool {
         let begun = matches!(self.phase.get(), Phase::Head(_)) && self.begun.get();

@@ -151,13 +151,15 @@ fn assemble(
         output,
     );
     let cache = hooks.is_authorizer().then(|| VerdictCache::new(&config.cache, around.clock.clone())).flatten();
+    let permits = Arc::new(Semaphore::new(config.limits.instances));
     Ok(Plugin {
+        _alive: around.metrics.plugin_alive(&config.name, &permits, config.limits.instances),
         digest: binary.digest,
         fiber: needs_fiber(&pre, &shared, wasi),
         pre,
         hooks,
         config_json: config.config.to_string(),
-        permits: Arc::new(Semaphore::new(config.limits.instances)),
+        permits,
         pools: (0..around.server.workers).map(|_| Mutex::default()).collect(),
         waiting: AtomicUsize::new(0),
         returned: Notify::new(),

@@ -1,66 +1,7 @@
 //! The figures that have a target, out of samples of the same rounds.
 
-use std::fmt;
-
 use super::{load::Sample, round::Measured};
-
-/// A figure, with what it must not pass.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Figure {
-    pub(super) name: &'static str,
-    pub(super) value: f64,
-    pub(super) unit: &'static str,
-    pub(super) bound: Bound,
-}
-
-/// A target.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Bound {
-    AtMost(f64),
-    AtLeast(f64),
-    /// For information.
-    None,
-}
-
-impl Figure {
-    /// Whether it meets its target.
-    pub(super) fn met(&self) -> bool {
-        match self.bound {
-            Bound::AtMost(most) => self.value <= most,
-            Bound::AtLeast(least) => self.value >= least,
-            Bound::None => true,
-        }
-    }
-
-    /// `1.02 x`
-    pub(super) fn reading(&self) -> String {
-        number(self.value, self.unit)
-    }
-
-    /// `at most 1.00 x`
-    pub(super) fn target(&self) -> String {
-        match self.bound {
-            Bound::AtMost(most) => format!("at most {}", number(most, self.unit)),
-            Bound::AtLeast(least) => format!("at least {}", number(least, self.unit)),
-            Bound::None => "no target".to_owned(),
-        }
-    }
-}
-
-/// Two decimals where they say something.
-fn number(value: f64, unit: &str) -> String {
-    if value.is_nan() {
-        return "not measured".to_owned();
-    }
-    if value.abs() < 100.0 { format!("{value:.2} {unit}") } else { format!("{value:.0} {unit}") }
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let missed = if self.met() { "" } else { " MISSED" };
-        write!(f, "{}: {} ({}){missed}", self.name, self.reading(), self.target())
-    }
-}
+pub(super) use crate::figure::{Bound, Figure, median};
 
 /// All figures of groups. One that can not be had is left out, or, if all are wanted, no number: its target is missed.
 pub(super) fn figures(groups: &[Measured], all: bool) -> Vec<Figure> {
@@ -106,17 +47,6 @@ pub(super) fn figures(groups: &[Measured], all: bool) -> Vec<Figure> {
     ];
     let list = list.into_iter().filter(|(_, value, _, _)| all || value.is_some());
     list.map(|(name, value, unit, bound)| Figure { name, value: value.unwrap_or(f64::NAN), unit, bound }).collect()
-}
-
-/// The middle one; 0 of none.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[n / 2],
-        n => f64::midpoint(values[n / 2 - 1], values[n / 2]),
-    }
 }
 
 #[cfg(test)]

@@ -10,9 +10,8 @@ use anyhow::{Context as _, Result};
 use super::{
     case::{Case, Cores, Load},
     peer::{self, Peers},
-    usage,
 };
-use crate::{apt, process};
+use crate::{apt, process, usage};
 pub(super) use wrk::Wrk;
 
 /// Beside `host` and `authorization`: six in all.

@@ -16,6 +16,9 @@ use sha2::Sha256;
 /// The file with the key.
 const KEY: &str = "key";
 
+/// How the names of files end that are being written.
+const HALF: &str = "half";
+
 type Key = [u8; 32];
 
 /// Length of what precedes the code.
@@ -41,8 +44,21 @@ pub(super) fn write(folder: &Path, name: &str, code: &[u8]) -> io::Result<()> {
     let mut file = tag(&key, name, code).finalize().into_bytes().to_vec();
     file.extend_from_slice(code);
     let (whole, half) = (folder.join(name), half(&folder.join(name)));
-    write_new(&half, &file)?;
-    fs::rename(half, whole)
+    let _writing = write_new(&half, &file)?;
+    fs::rename(half, whole)?;
+    sweep(folder);
+    Ok(())
+}
+
+/// Takes away what a process that was killed while it wrote has left. Whoever still writes has its file locked.
+fn sweep(folder: &Path) {
+    let files = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    for half in files.filter(|file| file.extension().is_some_and(|extension| extension == HALF)) {
+        // Without `write`, nobody's file is changed by a look at it.
+        if fs::File::open(&half).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(half);
+        }
+    }
 }
 
 fn key(folder: &Path) -> Option<Key> {
@@ -59,7 +75,7 @@ fn new_key(folder: &Path) -> io::Result<Key> {
     if file.exists() && key(folder).is_none() {
         fs::remove_file(&file)?;
     }
-    write_new(&half, &random)?;
+    let _writing = write_new(&half, &random)?;
     let made = fs::hard_link(&half, &file);
     fs::remove_file(half)?;
     match made {
@@ -91,13 +107,18 @@ fn ours(path: &Path, forbidden: u32) -> Option<fs::Metadata> {
 
 /// Where a file is written before it has its name.
 fn half(file: &Path) -> PathBuf {
-    file.with_extension(format!("{}.half", std::process::id()))
+    file.with_extension(format!("{}.{HALF}", std::process::id()))
 }
 
-fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file, and keeps it locked until the answer is dropped. When another gateway sweeps in the moment before it is
+/// locked, the file has no name any more, and what was to be kept is not.
+fn write_new(file: &Path, bytes: &[u8]) -> io::Result<fs::File> {
     let mut writer = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    // Where files cannot be locked, none is swept away either.
+    let _ = writer.lock();
     io::Write::write_all(&mut writer, bytes)?;
-    writer.sync_all()
+    writer.sync_all()?;
+    Ok(writer)
 }
 
 #[cfg(test)]
@@ -126,6 +147,20 @@ mod tests {
         assert_eq!(read(folder, "a.cwasm").unwrap(), b"some code");
         fs::rename(folder.join("a.cwasm"), folder.join("b.cwasm")).unwrap();
         assert_eq!(read(folder, "b.cwasm"), None);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_swept_away_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        fs::write(folder.join("a.1.half"), b"some c").unwrap();
+        let writing = write_new(&folder.join("b.2.half"), b"some c").unwrap();
+        write(folder, "c.cwasm", b"some code").unwrap();
+        let there = |name: &str| folder.join(name).exists();
+        assert!(!there("a.1.half") && there("b.2.half") && there(KEY) && read(folder, "c.cwasm").is_some());
+        drop(writing);
+        write(folder, "c.cwasm", b"some code").unwrap();
+        assert!(!there("b.2.half"));
     }
 
     #[test]

@@ -198,6 +198,9 @@ impl Logger for Probe {
 
 export!(Probe: authorizer, request_filter, response_filter, logger);
 
+/// A place in the component's bytes that a test may write another number to: then it is another version.
+static VERSION: &[u8] = b"version of the probe: 00";
+
 /// Reads what is listed, then acts. The answer is what the act gave.
 fn prepare(request: &Request, reads: &[String], default: &str, header: &str) -> Result<Option<String>> {
     for name in reads {
@@ -240,7 +243,7 @@ fn read(request: &Request, what: &str) -> Result<()> {
 
 /// Does what it is told; what it gives becomes the attribute `act`.
 ///
-/// `random`, `clock` (seconds); `memory:BYTES` keeps that much more for good; `spin:NUMBER` counts up to it;
+/// `random`, `clock` (seconds), `version`; `memory:BYTES` keeps that much more for good; `spin:NUMBER` counts up to it;
 /// `log:NUMBER` logs that many lines; `error:TEXT` fails; `panic`, `trap`, `loop`, `memory`, `stack` do not come back.
 fn act(what: &str) -> Result<Option<String>> {
     let (what, argument) = what.split_once(':').unwrap_or((what, ""));
@@ -248,6 +251,7 @@ fn act(what: &str) -> Result<Option<String>> {
         "" => return Ok(None),
         "random" => return Ok(Some(random::number().to_string())),
         "clock" => return Ok(Some(clock::now().as_secs().to_string())),
+        "version" => return Ok(Some(String::from_utf8_lossy(std::hint::black_box(VERSION)).into_owned())),
         "memory" if argument.is_empty() => loop {
             keep(1024 * 1024);
         },

@@ -15,11 +15,11 @@ use super::super::{
     figure::{Bound, Figure},
     load::Wrk,
     peer::{self, local},
-    usage,
 };
 use crate::{
     client::{self, Request},
     process::Running,
+    usage,
 };
 
 const PORT: u16 = 19017;

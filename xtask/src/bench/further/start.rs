@@ -15,12 +15,13 @@ use super::super::{
     FOLDER, Plan, configuration,
     figure::{Bound, Figure, median},
     peer::local,
-    token, usage,
+    token,
 };
 use crate::{
     client::{self, Request},
     demo,
     process::{self, Running},
+    usage,
 };
 
 /// Longer than a thousand plugins take that must be compiled.

@@ -21,7 +21,7 @@ use super::super::{
 };
 use crate::{
     client::{self, Request},
-    guests,
+    component, guests,
 };
 
 const PORT: u16 = 19019;
@@ -90,9 +90,7 @@ impl Versions {
 
     /// Puts a version in the plugin's place, in one step.
     fn put(&self, version: u64) -> Result<()> {
-        let temporary = self.place.with_extension("new");
-        fs::write(&temporary, numbered(&self.component, version))?;
-        fs::rename(&temporary, &self.place).context("replacing a component")
+        component::replace(&self.place, component::numbered(&self.component, version))
     }
 
     /// Load for a while, with swaps; how many there were.
@@ -117,14 +115,6 @@ impl Versions {
     }
 }
 
-/// A component with a custom section at its end: other bytes, so to the gateway it is another one.
-fn numbered(component: &[u8], version: u64) -> Vec<u8> {
-    let mut section = vec![0, 15, 6];
-    section.extend(b"number");
-    section.extend(version.to_le_bytes());
-    [component, &section].concat()
-}
-
 /// A number that no cache knows.
 fn unique() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -137,16 +127,4 @@ fn instances_made() -> Result<u64> {
     let name = "gatehouse_plugin_instances_total{plugin=\"swapped\"} ";
     let count = metrics.lines().find_map(|line| line.strip_prefix(name)).context("no count of instances")?;
     Ok(count.trim().parse()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_numbered_component_has_one_section_more() {
-        // Identifier 0, then the length of what follows.
-        let section = &numbered(b"component", 1)[9..];
-        assert_eq!((section[0], usize::from(section[1])), (0, section.len() - 2));
-    }
 }
