@@ -9,6 +9,7 @@ mod bodies;
 mod cache;
 mod compiler;
 mod config;
+mod corpus;
 mod edge;
 mod faults;
 mod grants;

@@ -3,6 +3,7 @@
 //! A crate of the workspace is a guest by its folder. All are built by one cargo call to core modules, and each module is made a component.
 //! A component is written whole and then renamed, and only when it changed: the gateway watches these files.
 
+mod corpus;
 mod toolchain;
 
 use std::{
@@ -64,7 +65,9 @@ pub(crate) fn build(way: Way) -> Result<()> {
         let encoded = encode(guest).inspect_err(|error| println!("  {:<24}failed: {error:#}", guest.name));
         encoded.is_err()
     });
-    match failed.count() {
+    let failed = failed.count();
+    corpus::build()?;
+    match failed {
         0 => println!("guests are in {FOLDER} ({:.1} s)", start.elapsed().as_secs_f32()),
         failed => bail!("{failed} guests can not be made components"),
     }

@@ -1,0 +1,3 @@
+;; A component with bytes behind it.
+;; append: ELF and the rest
+(component)

@@ -1,0 +1,2 @@
+;; Compiled code, as the cache has it, in place of a component.
+;; before: ELF and compiled code

@@ -1,0 +1,10 @@
+;; Wants to write lines of output, which it was not granted.
+(component
+  (import "gatehouse:plugin/output@0.1.0" (instance (export "write-line" (func (param "line" string) (result bool)))))
+  (core module $code
+    (memory (export "memory") 1)
+    (func (export "authorize") (result i32) (i32.const 0)))
+  (core instance $it (instantiate $code))
+  (func $authorize (result (result (error string))) (canon lift (core func $it "authorize") (memory (core memory $it "memory"))))
+  (instance $authorizer (export "authorize" (func $authorize)))
+  (export "gatehouse:plugin/authorizer@0.1.0" (instance $authorizer)))

@@ -1,0 +1,8 @@
+;; A list of headers with 4 294 967 295 entries.
+;; world: request-filter
+(module
+  (func (export "gatehouse:plugin/request-filter@0.1.0#on-request") (result i32)
+    (i32.store (i32.const 4) (i32.const 1))
+    (i32.store (i32.const 44) (i32.const 65536))
+    (i32.store (i32.const 48) (i32.const -1))
+    (i32.const 0)))

@@ -1,0 +1,3 @@
+;; A file without a byte.
+;; truncate: 0
+(component)

@@ -1,0 +1,8 @@
+;; Gives the host memory that it does not have.
+;; world: authorizer
+(module
+  (import "gatehouse:plugin/request@0.1.0" "method" (func $method (param i32)))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const -16))
+  (func (export "gatehouse:plugin/authorizer@0.1.0#authorize") (result i32)
+    (call $method (i32.const 0))
+    (i32.const 0)))

@@ -1,0 +1,13 @@
+;; Answers by itself after bytes of the answer have gone.
+;; world: response-chunk-filter
+(module
+  (data (i32.const 2048) "gone")
+  (func (export "gatehouse:plugin/response-chunk-filter@0.1.0#on-response-chunk") (param $chunk i32) (param $size i32) (param $last i32) (result i32)
+    (if (local.get $last) (then
+      (i32.store8 (i32.const 4) (i32.const 2))
+      (i32.store (i32.const 8) (i32.const 403))
+      (return (i32.const 0))))
+    (i32.store8 (i32.const 4) (i32.const 1))
+    (i32.store (i32.const 8) (i32.const 2048))
+    (i32.store (i32.const 12) (i32.const 4))
+    (i32.const 0)))

@@ -1,0 +1,10 @@
+;; Reads the method for ever: many small host calls.
+;; world: authorizer
+(module
+  (import "gatehouse:plugin/request@0.1.0" "method" (func $method (param i32)))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 65536))
+  (func (export "gatehouse:plugin/authorizer@0.1.0#authorize") (result i32)
+    (loop $again
+      (call $method (i32.const 0))
+      (br $again))
+    unreachable))

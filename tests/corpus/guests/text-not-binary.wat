@@ -1,0 +1,3 @@
+;; The text of a component in place of its bytes.
+;; encode: none
+(component)

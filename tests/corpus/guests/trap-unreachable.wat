@@ -1,0 +1,5 @@
+;; Traps.
+;; world: authorizer
+(module
+  (func (export "gatehouse:plugin/authorizer@0.1.0#authorize") (result i32)
+    unreachable))

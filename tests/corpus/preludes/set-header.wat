@@ -1,0 +1,10 @@
+;; Sets one header of the request: its name is at 1024, its value at 2048.
+(func (export "gatehouse:plugin/request-filter@0.1.0#on-request") (result i32)
+  (i32.store (i32.const 4) (i32.const 1))
+  (i32.store (i32.const 44) (i32.const 512))
+  (i32.store (i32.const 48) (i32.const 1))
+  (i32.store (i32.const 516) (i32.const 1024))
+  (i32.store (i32.const 520) (call $length (i32.const 1024)))
+  (i32.store (i32.const 524) (i32.const 2048))
+  (i32.store (i32.const 528) (call $length (i32.const 2048)))
+  (i32.const 0))
