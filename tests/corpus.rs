@@ -1,8 +1,11 @@
 //! Each guest of the corpus does to its own exchange what it is expected to, and nothing to any other.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use gatehouse_corpus::{Guest, Outcome};
+use http::Response;
+use http_body_util::Full;
 
 use crate::support::{
     Gateway, Upstream, guest,
@@ -27,8 +30,14 @@ async fn difference(gateway: &Gateway, guest: Guest) -> Option<String> {
     let before = gateway.metric(&skipped);
     let reply = gateway.call("GET", &format!("/{name}")).outcome().await;
     let free = gateway.get("/free").await;
-    let counted = gateway.metric(&skipped) - before;
     let expected = guest.expectation().outcome;
+    let mut counted = gateway.metric(&skipped) - before;
+    let started = Instant::now();
+    // A logger that ran long once is called beside other requests from then on.
+    while expected == Outcome::Skipped && counted == 0 && started.elapsed() < Duration::from_secs(5) {
+        gateway.get("/free").await;
+        counted = gateway.metric(&skipped) - before;
+    }
     let found = match &reply {
         Err(_) => "breaks off".to_owned(),
         Ok(reply) => format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body)),
@@ -42,12 +51,21 @@ async fn difference(gateway: &Gateway, guest: Guest) -> Option<String> {
             (Outcome::Answers(status, body), Ok(reply)) => (reply.status, reply.text()) == (status, body),
             (Outcome::Fails(status, code), Ok(reply)) => reply.status == status && reply.json()["code"] == code,
         };
-    (!met).then(|| format!("{name}: expected {expected:?}, but {found}; a logger's fault counted: {counted}; free: {}", free.status))
+    (!met).then(|| {
+        format!(
+            "{name}: expected {expected:?}, but {found}; a logger's fault counted: {counted}; free: {}",
+            free.status
+        )
+    })
 }
 
 #[tokio::test]
 async fn each_guest_harms_its_own_exchange_only() {
-    let upstream = Upstream::start();
+    // What breaks off in the middle needs an answer of several pieces.
+    let upstream = Upstream::answering(|seen| {
+        let long = seen.target.ends_with("mid-stream");
+        Response::new(Full::from(if long { vec![b'a'; 256 << 10].into() } else { Bytes::from("hello") }))
+    });
     let loaded = || Guest::ALL.iter().copied().filter(|guest| guest.is_loaded());
     let gateway = Gateway::start(&configuration(loaded()), &upstream);
     let mut differences = Vec::new();
@@ -95,7 +113,7 @@ fn a_client_that_leaves_a_guest_in_the_middle_of_its_wait_holds_nobody_up() {
         let mut leaving = crate::support::Raw::connect(gateway.address());
         leaving.send(get("/sleep-of-an-hour", ""));
     }
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     assert_eq!(ask(gateway.address(), get("/free", "")).status(), 200);
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod chance;
 pub(crate) mod connection;
+pub(crate) mod corpus;
 pub(crate) mod gateway;
 pub(crate) mod kill;
 pub(crate) mod latency;
@@ -35,6 +36,8 @@ enum Part {
     Stop(stop::Options),
     /// Kills the gateway at any moment: each start after that is clean, and quick when its code is kept
     Kill(kill::Options),
+    /// Calls hostile components over and over beside good requests: those are served, and nothing is left behind
+    Corpus(corpus::Options),
 }
 
 /// Builds what is needed and runs a part.
@@ -45,6 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Part::Reload(options) => reload::run(options),
         Part::Stop(options) => stop::run(options),
         Part::Kill(options) => kill::run(options),
+        Part::Corpus(options) => corpus::run(options),
     }
 }
 

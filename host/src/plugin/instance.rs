@@ -197,9 +197,7 @@ async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance)
     arm(&mut store, limit);
     let started = match fiber {
         true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
-        false => {
-            plainly(|| pre.instantiate(&mut store)).map_err(Raw::Wasm)
-        }
+        false => plainly(|| pre.instantiate(&mut store)).map_err(Raw::Wasm),
     };
     match started {
         Ok(instance) => Ok((store, instance)),

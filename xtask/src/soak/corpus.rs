@@ -1,0 +1,184 @@
+//! The corpus of hostile components, over and over, beside good requests: the process lives, the good are served in time,
+//! and what was taken comes back.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+use gatehouse_corpus::{Guest, Outcome};
+use nix::sys::signal::Signal;
+
+use super::{
+    connection::{Answer, Lost},
+    gateway::{Folder, Gateway},
+    judge,
+    load::{Load, Traffic, get},
+    upstream,
+};
+use crate::{
+    figure::{Bound, Figure},
+    guests::FOLDER,
+};
+
+/// Good requests a second, and hostile ones beside them: a fifth of the traffic.
+const GOOD: f64 = 400.0;
+const HOSTILE: f64 = 100.0;
+
+/// Good requests alone, to compare with.
+const ALONE: Duration = Duration::from_secs(10);
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How often a hostile component is called
+    #[arg(long, default_value_t = 20_000, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) calls: u64,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let folder = Folder::new("corpus")?;
+    let long = |target: &str| target.ends_with("mid-stream");
+    let upstream = upstream::start(move |received| upstream::Reply {
+        body: if long(received.target) { vec![b'a'; 256 << 10] } else { b"hello".into() },
+        ..Default::default()
+    })?;
+    let guests: Vec<Guest> = Guest::ALL.iter().copied().filter(|guest| guest.is_loaded()).collect();
+    let mut text = format!("[upstreams.up]\nurl = \"http://{upstream}\"\n[routes.free]\npath = \"/free\"\nupstream = \"up\"\n");
+    for guest in &guests {
+        let component = std::env::current_dir()?.join(FOLDER).join(format!("corpus/{}.wasm", guest.name()));
+        text += &guest.configuration(&component.display().to_string());
+    }
+    folder.configure("workers = 2", &text)?;
+    let mut gateway = folder.start(|_| {})?;
+    gateway.serving()?;
+    let hostile = Hostile { guests, seen: Mutex::default() };
+    let good = Load::default();
+    let (before, after) = thread::scope(|scope| {
+        scope.spawn(|| good.run(gateway.address, 8, Some(GOOD), &Good));
+        let measured = measured(&gateway, &good, &hostile, options.calls);
+        good.stop();
+        measured
+    })?;
+    let ended = gateway.has_ended()?;
+    let panics = gateway.complaints().iter().filter(|line| line.text().contains("panicked")).count();
+    if let Some(status) = ended {
+        bail!("the gateway has ended: {status}");
+    }
+    gateway.signal(Signal::SIGTERM)?;
+    let (status, _) = gateway.end(Duration::from_secs(30))?;
+    let unexpected = hostile.report();
+    good.failures().iter().for_each(|failure| println!("  {failure}"));
+    let (mut alone, mut beside) = (good.latencies(0), good.latencies(1));
+    println!("good requests alone: {}\nbeside the corpus: {}", alone.describe(), beside.describe());
+    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
+    let none = |name, count: f64| figure(name, count, "", Bound::AtMost(0.0));
+    println!("memory before {:.1} MB, after {:.1} MB", before.0, after.0);
+    judge(&[
+        none("answers to hostile requests that are not expected", unexpected as f64),
+        none("good requests that failed", good.failed() as f64),
+        figure("p99 beside the corpus, to alone", beside.quantile(0.99) / alone.quantile(0.99), "x", Bound::AtMost(1.5)),
+        none("panics", panics as f64),
+        none("exit status", f64::from(status.code().unwrap_or(-1).abs())),
+        figure("descriptors more than before", after.1 - before.1, "", Bound::AtMost(4.0)),
+        figure("threads more than before", after.2 - before.2, "", Bound::AtMost(2.0)),
+    ])?;
+    folder.remove()
+}
+
+/// Loads alone and then beside the corpus; memory, descriptors and threads before and after.
+fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, calls: u64) -> Result<((f64, f64, f64), (f64, f64, f64))> {
+    thread::sleep(ALONE);
+    let held = || Ok::<_, anyhow::Error>((gateway.memory()?, gateway.descriptors()? as f64, gateway.threads()? as f64));
+    let before = held()?;
+    good.enter(1);
+    let load = Load::default();
+    thread::scope(|scope| {
+        scope.spawn(|| load.run(gateway.address, 8, Some(HOSTILE), hostile));
+        while load.made() < calls {
+            thread::sleep(Duration::from_millis(20));
+        }
+        load.stop();
+    });
+    good.enter(2);
+    // Connections that were broken off are seen as such.
+    thread::sleep(Duration::from_secs(2));
+    Ok((before, held()?))
+}
+
+/// Requests to a route without a plugin.
+struct Good;
+
+impl Traffic for Good {
+    fn request(&self, _: u64) -> Vec<Vec<u8>> {
+        vec![get("/free")]
+    }
+
+    fn answered(&self, _: u64, answer: &Answer) -> Result<(), String> {
+        match answer.status == 200 && answer.body == b"hello" {
+            true => Ok(()),
+            false => Err(format!("{answer:?}")),
+        }
+    }
+}
+
+/// How often a guest was answered in a way, and whether that was expected.
+type Seen = BTreeMap<(&'static str, String), (u64, bool)>;
+
+/// Requests to the guests, one after the other.
+struct Hostile {
+    guests: Vec<Guest>,
+    seen: Mutex<Seen>,
+}
+
+impl Hostile {
+    fn guest(&self, number: u64) -> Guest {
+        self.guests[number as usize % self.guests.len()]
+    }
+
+    fn note(&self, guest: Guest, answer: String, expected: bool) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.entry((guest.name(), answer)).or_insert((0, expected)).0 += 1;
+    }
+
+    /// Prints what was seen; how many answers were not expected.
+    fn report(&self) -> u64 {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((guest, answer), (count, expected)) in seen.iter() {
+            println!("  {guest:<32}{count:>8}  {answer}{}", if *expected { "" } else { "  UNEXPECTED" });
+        }
+        seen.values().filter(|(_, expected)| !expected).map(|(count, _)| count).sum()
+    }
+}
+
+impl Traffic for Hostile {
+    fn request(&self, number: u64) -> Vec<Vec<u8>> {
+        vec![get(&format!("/{}", self.guest(number).name()))]
+    }
+
+    fn answered(&self, number: u64, answer: &Answer) -> Result<(), String> {
+        let guest = self.guest(number);
+        let code = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
+        let code = code.as_ref().and_then(|body| body["code"].as_str()).unwrap_or_default();
+        let expected = match guest.expectation().outcome {
+            Outcome::Refused(_) => false,
+            Outcome::Fails(status, expected) => (answer.status, code) == (status, expected),
+            Outcome::Answers(status, body) => answer.status == status && answer.body == body.as_bytes(),
+            Outcome::Served | Outcome::Skipped => answer.status == 200 && answer.body == b"hello",
+            Outcome::Breaks => false,
+        };
+        // After ten crashes in a row a plugin rests; with many at once, one may find no instance.
+        let rests = answer.status == 503 && matches!(code, "plugin_resting" | "plugin_busy");
+        self.note(guest, format!("{} {code}", answer.status), expected || rests);
+        Ok(())
+    }
+
+    fn lost(&self, number: u64, _: bool, lost: &Lost) -> Option<String> {
+        let guest = self.guest(number);
+        let breaks = guest.expectation().outcome == Outcome::Breaks && matches!(lost, Lost::Broken(_));
+        self.note(guest, lost.to_string(), breaks);
+        None
+    }
+}
