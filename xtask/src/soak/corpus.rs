@@ -57,7 +57,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let hostile = Hostile { guests, seen: Mutex::default() };
     let good = Load::default();
     let (before, after) = thread::scope(|scope| {
-        scope.spawn(|| good.run(gateway.address, 8, Some(GOOD), &Good));
+        let (address, load) = (gateway.address, &good);
+        scope.spawn(move || load.run(address, 8, Some(GOOD), &Good));
         let measured = measured(&gateway, &good, &hostile, options.calls);
         good.stop();
         measured
@@ -96,7 +97,9 @@ fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, calls: u64) -> Re
     good.enter(1);
     let load = Load::default();
     thread::scope(|scope| {
-        scope.spawn(|| load.run(gateway.address, 8, Some(HOSTILE), hostile));
+        let address = gateway.address;
+        let load = &load;
+        scope.spawn(move || load.run(address, 8, Some(HOSTILE), hostile));
         while load.made() < calls {
             thread::sleep(Duration::from_millis(20));
         }
