@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// How often a hostile component is called
     #[arg(long, default_value_t = 20_000, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: u64,
+    /// Print the times without a target, where other work disturbs them
+    #[arg(long)]
+    pub(crate) untimed: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -46,7 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ..Default::default()
     })?;
     let guests: Vec<Guest> = Guest::ALL.iter().copied().filter(|guest| guest.is_loaded()).collect();
-    let mut text = format!("[upstreams.up]\nurl = \"http://{upstream}\"\n[routes.free]\npath = \"/free\"\nupstream = \"up\"\n");
+    let mut text =
+        format!("[upstreams.up]\nurl = \"http://{upstream}\"\n[routes.free]\npath = \"/free\"\nupstream = \"up\"\n");
     for guest in &guests {
         let component = std::env::current_dir()?.join(FOLDER).join(format!("corpus/{}.wasm", guest.name()));
         text += &guest.configuration(&component.display().to_string());
@@ -76,11 +80,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     println!("good requests alone: {}\nbeside the corpus: {}", alone.describe(), beside.describe());
     let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
     let none = |name, count: f64| figure(name, count, "", Bound::AtMost(0.0));
+    let time = if options.untimed { Bound::None } else { Bound::AtMost(1.5) };
     println!("memory before {:.1} MB, after {:.1} MB", before.0, after.0);
     judge(&[
         none("answers to hostile requests that are not expected", unexpected as f64),
         none("good requests that failed", good.failed() as f64),
-        figure("p99 beside the corpus, to alone", beside.quantile(0.99) / alone.quantile(0.99), "x", Bound::AtMost(1.5)),
+        figure("p99 beside the corpus, to alone", beside.quantile(0.99) / alone.quantile(0.99), "x", time),
         none("panics", panics as f64),
         none("exit status", f64::from(status.code().unwrap_or(-1).abs())),
         figure("descriptors more than before", after.1 - before.1, "", Bound::AtMost(4.0)),
@@ -90,7 +95,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Loads alone and then beside the corpus; memory, descriptors and threads before and after.
-fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, calls: u64) -> Result<((f64, f64, f64), (f64, f64, f64))> {
+fn measured(
+    gateway: &Gateway,
+    good: &Load,
+    hostile: &Hostile,
+    calls: u64,
+) -> Result<((f64, f64, f64), (f64, f64, f64))> {
     thread::sleep(ALONE);
     let held = || Ok::<_, anyhow::Error>((gateway.memory()?, gateway.descriptors()? as f64, gateway.threads()? as f64));
     let before = held()?;
