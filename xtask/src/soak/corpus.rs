@@ -190,7 +190,9 @@ impl Traffic for Hostile {
 
     fn lost(&self, number: u64, _: bool, lost: &Lost) -> Option<String> {
         let guest = self.guest(number);
-        let breaks = guest.expectation().outcome == Outcome::Breaks && matches!(lost, Lost::Broken(_));
+        // What was to go first may not have left yet when it breaks.
+        let lost_by_it = matches!(lost, Lost::Broken(_) | Lost::Unanswered(_));
+        let breaks = guest.expectation().outcome == Outcome::Breaks && lost_by_it;
         self.note(guest, lost.to_string(), breaks);
         None
     }
