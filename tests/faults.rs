@@ -301,9 +301,8 @@ fn a_logger_that_fails_changes_nothing_for_the_client_and_is_counted() {
         let reply = ask(gateway.address(), get("/x", &format!("x-log: {act}\r\n")));
         assert_eq!((reply.status(), reply.text()), (200, "hello"), "{act}");
     }
-    // The one worker tells the loggers of an exchange before it takes on the next.
-    assert_eq!(ask(gateway.address(), get("/x", "")).status(), 200);
-    assert_eq!(gateway.metric("gatehouse_plugin_skipped_total{plugin=\"p\"}"), 5);
+    // A logger that ran long once is called beside other requests from then on.
+    assert_eq!(gateway.metric_at("gatehouse_plugin_skipped_total{plugin=\"p\"}", 5), 5);
 }
 
 #[test]

@@ -73,8 +73,12 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
     match stop {
         Stop::Reply { reply, .. } => respond(exchange, reply::of_plugin(*reply)),
         Stop::Denied { reply, reason } => {
-            let reason = reason.as_deref().map(|reason| foreign(reason, 1 << 10));
-            tracing::debug!(request_id = exchange.id.as_str(), reason = reason.as_deref(), "denied");
+            let reason = reason.as_deref();
+            tracing::debug!(
+                request_id = exchange.id.as_str(),
+                reason = reason.map(|reason| tracing::field::display(foreign(reason, 1 << 10))),
+                "denied"
+            );
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {

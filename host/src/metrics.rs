@@ -1,7 +1,7 @@
 //! Counters for operators, in the text format of Prometheus. Label sets are resolved when a configuration is loaded, so
 //! that counting is one atomic addition.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, Weak, atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -9,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 use tokio::sync::Semaphore;
+
+use crate::lock::lock;
 
 /// All metrics of a gateway.
 #[derive(Clone)]
@@ -216,8 +218,4 @@ impl Metrics {
         text::encode(&mut out, &registry).expect("writing to a string does not fail");
         out
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,7 +28,7 @@ pub(crate) use state::Reads;
 use std::{
     mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -41,6 +41,7 @@ use crate::{
     config::{self, Isolation},
     exchange::Exchange,
     failure::Fault,
+    lock::lock,
     metrics::{Alive, PluginMetrics},
     verdict::VerdictCache,
 };
@@ -120,7 +121,7 @@ impl Plugin {
 
     fn idle(&self, worker: usize) -> Option<Box<Instance>> {
         let mut pool = lock(&self.pools[worker % self.pools.len()]);
-        std::iter::from_fn(|| pool.pop()).find(|instance| instance.suits(&self.shared))
+        std::iter::from_fn(|| pool.pop()).find(|instance| instance.suits())
     }
 
     async fn another(&self, worker: usize) -> Result<Box<Instance>, Fault> {
@@ -154,7 +155,7 @@ impl Plugin {
 
     fn give_back(&self, worker: usize, mut instance: Box<Instance>) {
         instance.uses += 1;
-        if self.config.isolation == Isolation::Request || instance.is_worn() || !instance.suits(&self.shared) {
+        if self.config.isolation == Isolation::Request || instance.is_worn() || !instance.suits() {
             return;
         }
         lock(&self.pools[worker % self.pools.len()]).push(instance);
@@ -216,10 +217,6 @@ impl Drop for Waiting<'_> {
 fn uptime() -> u64 {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     START.elapsed().as_millis() as u64
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An instance in the hands of one exchange.

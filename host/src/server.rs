@@ -4,7 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     thread::{self, JoinHandle},
 };
 
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     config::{Config, Listener, Problem, Problems},
+    lock::lock,
     metrics::Metrics,
     snapshot::Snapshot,
     worker,
@@ -44,7 +45,7 @@ impl Gateway {
     ///
     /// Compiles: never called on a worker.
     pub fn reload(&self) -> Result<u64, Problems> {
-        let mut named = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = lock(&self.loading);
         let serving = self.snapshot();
         let loaded = Config::load(&serving.config.source.name)
             .inspect(|config| *named = config.plugins.iter().map(|plugin| plugin.component.clone()).collect())
@@ -59,7 +60,7 @@ impl Gateway {
     /// Every file that what serves depends on, and what was refused: it may be mended by a file that comes later.
     pub fn files(&self) -> Vec<PathBuf> {
         let snapshot = self.snapshot();
-        let mut files = self.loading.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut files = lock(&self.loading).clone();
         files.push(snapshot.config.source.name.clone());
         files.extend(snapshot.config.plugins.iter().map(|plugin| plugin.component.clone()));
         files

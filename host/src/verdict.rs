@@ -14,7 +14,7 @@ mod flight;
 use std::{
     hash::{BuildHasherDefault, Hasher},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -29,6 +29,7 @@ use crate::{
     config,
     exchange::{Exchange, Field},
     failure::Fault,
+    lock::lock,
     plugin::{Plugin, Reads, Verdict},
     route::FastMap,
 };
@@ -171,7 +172,7 @@ impl VerdictCache {
         if let Some(shape) = known(&self.shapes.load()) {
             return Some(shape);
         }
-        let _growing = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _growing = lock(&self.growing);
         let mut all = Shapes::clone(&self.shapes.load());
         if let Some(shape) = known(&all) {
             return Some(shape);

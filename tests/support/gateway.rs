@@ -1,6 +1,6 @@
 //! A gateway in this process, on a port of its own.
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, time::{Duration, Instant}};
 
 use gatehouse::{
     Server,
@@ -67,6 +67,15 @@ impl Gateway {
         let text = self.server().gateway().metrics.text();
         let found = text.lines().find_map(|l| l.strip_prefix(line));
         found.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// The value of a counter once it has reached one, or what it is after five seconds.
+    pub(crate) fn metric_at(&self, line: &str, least: u64) -> u64 {
+        let started = Instant::now();
+        while self.metric(line) < least && started.elapsed() < Duration::from_secs(5) {
+            std::thread::yield_now();
+        }
+        self.metric(line)
     }
 
     /// How often a plugin's hooks were called.

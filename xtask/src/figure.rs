@@ -21,6 +21,16 @@ pub(crate) enum Bound {
 }
 
 impl Figure {
+    /// A figure with its target.
+    pub(crate) fn new(name: &'static str, value: f64, unit: &'static str, bound: Bound) -> Self {
+        Self { name, value, unit, bound }
+    }
+
+    /// A count of what must not be.
+    pub(crate) fn none(name: &'static str, count: f64) -> Self {
+        Self::new(name, count, "", Bound::AtMost(0.0))
+    }
+
     /// Whether it meets its target.
     pub(crate) fn met(&self) -> bool {
         match self.bound {

@@ -13,6 +13,8 @@ pub(crate) mod reload;
 pub(crate) mod stop;
 pub(crate) mod upstream;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use anyhow::{Result, bail};
 
 use crate::{
@@ -59,4 +61,9 @@ fn judge(figures: &[Figure]) -> Result<()> {
         0 => Ok(()),
         missed => bail!("{missed} of {} figures miss their target", figures.len()),
     }
+}
+
+/// Takes a lock, also after a thread that held it has panicked: what went wrong is told by what that thread leaves out.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

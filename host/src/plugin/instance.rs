@@ -161,8 +161,8 @@ impl Instance {
     }
 
     /// Whether it is called in the way that its plugin needs by now.
-    pub(super) fn suits(&self, shared: &Shared) -> bool {
-        self.fiber || !shared.is_long()
+    pub(super) fn suits(&self) -> bool {
+        self.fiber || !self.store.data().shared.is_long()
     }
 
     /// Whether it has served long enough, or grown so far that it would soon fail: linear memory never shrinks.

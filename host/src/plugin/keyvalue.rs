@@ -9,6 +9,7 @@ use super::{
     shared::Buckets,
     state::State,
 };
+use crate::lock::lock;
 
 /// Counted per entry on top of its bytes: what a map needs for it, roughly.
 const ENTRY: usize = 64;
@@ -26,7 +27,7 @@ impl State {
     }
 
     fn buckets<T>(&self, with: impl FnOnce(&mut Buckets, usize) -> T) -> T {
-        let mut buckets = self.shared.buckets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut buckets = lock(&self.shared.buckets);
         with(&mut buckets, self.shared.limits.keyvalue_bytes)
     }
 }

@@ -113,9 +113,7 @@ impl State {
     }
 
     fn noted(&mut self, field: impl FnOnce() -> Field) -> wasmtime::Result<&Exchange> {
-        self.budget.host_call(0)?;
-        self.note(field);
-        self.current()
+        self.named("", field)
     }
 
     /// As `noted`, for a read by name.

@@ -3,13 +3,15 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use tokio::sync::Semaphore;
+
+use crate::lock::lock;
 
 type Table = Mutex<HashMap<u128, Arc<State>>>;
 
@@ -44,7 +46,7 @@ pub(super) struct Waiting(Arc<State>);
 
 impl Flights {
     pub(super) fn join(&self, key: u128) -> Role {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = lock(&self.0);
         if let Some(state) = table.get(&key) {
             return Role::Passenger(Waiting(state.clone()));
         }
@@ -63,7 +65,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        lock(&self.table).remove(&self.key);
         self.state.landed.close();
     }
 }

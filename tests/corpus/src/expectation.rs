@@ -33,6 +33,18 @@ pub enum Outcome {
     Skipped,
 }
 
+impl Outcome {
+    /// Whether a whole answer is what must become of an exchange; `code` is that of an error reply.
+    pub fn is_met_by(self, status: u16, body: &[u8], code: &str) -> bool {
+        match self {
+            Refused(_) | Breaks => false,
+            Fails(expected, expected_code) => (status, code) == (expected, expected_code),
+            Answers(expected, text) => status == expected && body == text.as_bytes(),
+            Served | Skipped => status == 200 && body == crate::SERVED.as_bytes(),
+        }
+    }
+}
+
 impl Expectation {
     const fn with(mut self, settings: &'static str) -> Self {
         self.settings = settings;

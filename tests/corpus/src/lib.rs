@@ -9,6 +9,17 @@ include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 
 pub use expectation::{Expectation, Outcome};
 
+/// What the upstream answers, and so what a client reads where a guest does no harm.
+pub const SERVED: &str = "hello";
+
+/// A route on which no guest is.
+pub const FREE_ROUTE: &str = "[routes.free]\npath = \"/free\"\nupstream = \"up\"\n";
+
+/// What the upstream answers for a target. What breaks off in the middle needs an answer of several pieces.
+pub fn upstream_body(target: &str) -> Vec<u8> {
+    if target.ends_with("mid-stream") { vec![b'a'; 256 << 10] } else { SERVED.into() }
+}
+
 impl Guest {
     /// What it does, in one sentence.
     pub fn does(self) -> &'static str {

@@ -1,23 +1,17 @@
 //! The corpus of hostile components, over and over, beside good requests: the process lives, the good are served in time,
 //! and what was taken comes back.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Mutex, thread, time::Duration};
 
 use anyhow::{Result, bail};
-use gatehouse_corpus::{Guest, Outcome};
-use nix::sys::signal::Signal;
+use gatehouse_corpus::{FREE_ROUTE, Guest, Outcome, SERVED};
 
 use super::{
     connection::{Answer, Lost},
-    gateway::{Folder, Gateway},
+    gateway::{Folder, Gateway, Has},
     judge,
     load::{Load, Traffic, get},
-    upstream,
+    lock, upstream,
 };
 use crate::{
     figure::{Bound, Figure},
@@ -46,14 +40,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Folder::new("corpus")?;
-    let long = |target: &str| target.ends_with("mid-stream");
-    let upstream = upstream::start(move |received| upstream::Reply {
-        body: if long(received.target) { vec![b'a'; 256 << 10] } else { b"hello".into() },
+    let upstream = upstream::start(|received| upstream::Reply {
+        body: gatehouse_corpus::upstream_body(received.target),
         ..Default::default()
     })?;
     let guests: Vec<Guest> = Guest::ALL.iter().copied().filter(|guest| guest.is_loaded()).collect();
-    let mut text =
-        format!("[upstreams.up]\nurl = \"http://{upstream}\"\n[routes.free]\npath = \"/free\"\nupstream = \"up\"\n");
+    let mut text = format!("[upstreams.up]\nurl = \"http://{upstream}\"\n{FREE_ROUTE}");
     for guest in &guests {
         let component = std::env::current_dir()?.join(FOLDER).join(format!("corpus/{}.wasm", guest.name()));
         text += &guest.configuration(&component.display().to_string());
@@ -75,38 +67,34 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(status) = ended {
         bail!("the gateway has ended: {status}");
     }
-    gateway.signal(Signal::SIGTERM)?;
-    let (status, _) = gateway.end(Duration::from_secs(30))?;
+    let (status, _) = gateway.stop(Duration::from_secs(30))?;
     let unexpected = hostile.report();
     good.failures().iter().for_each(|failure| println!("  {failure}"));
     let (mut alone, mut beside) = (good.latencies(0), good.latencies(1));
     println!("good requests alone: {}\nbeside the corpus: {}", alone.describe(), beside.describe());
-    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
-    let none = |name, count: f64| figure(name, count, "", Bound::AtMost(0.0));
     let time = if options.untimed { Bound::None } else { Bound::AtMost(1.5) };
-    println!("memory before {:.1} MB, after {:.1} MB", before.0, after.0);
+    println!("before: {before}\nafter: {after}");
     judge(&[
-        none("answers to hostile requests that are not expected", unexpected as f64),
-        none("good requests that failed", good.failed() as f64),
-        figure("p99 beside the corpus, to alone", beside.quantile(0.99) / alone.quantile(0.99), "x", time),
-        none("panics", panics as f64),
-        none("exit status", f64::from(status.code().unwrap_or(-1).abs())),
-        figure("descriptors more than before", after.1 - before.1, "", Bound::AtMost(CONNECTIONS as f64)),
-        figure("threads more than before", after.2 - before.2, "", Bound::AtMost(2.0)),
+        Figure::none("answers to hostile requests that are not expected", unexpected as f64),
+        Figure::none("good requests that failed", good.failed() as f64),
+        Figure::new("p99 beside the corpus, to alone", beside.quantile(0.99) / alone.quantile(0.99), "x", time),
+        Figure::none("panics", panics as f64),
+        Figure::none("exit status", f64::from(status.code().unwrap_or(-1).abs())),
+        Figure::new(
+            "descriptors more than before",
+            after.descriptors as f64 - before.descriptors as f64,
+            "",
+            Bound::AtMost(CONNECTIONS as f64),
+        ),
+        Figure::new("threads more than before", after.threads as f64 - before.threads as f64, "", Bound::AtMost(2.0)),
     ])?;
     folder.remove()
 }
 
 /// Loads alone and then beside the corpus; memory, descriptors and threads before and after.
-fn measured(
-    gateway: &Gateway,
-    good: &Load,
-    hostile: &Hostile,
-    calls: u64,
-) -> Result<((f64, f64, f64), (f64, f64, f64))> {
+fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, calls: u64) -> Result<(Has, Has)> {
     thread::sleep(ALONE);
-    let held = || Ok::<_, anyhow::Error>((gateway.memory()?, gateway.descriptors()? as f64, gateway.threads()? as f64));
-    let before = held()?;
+    let before = gateway.has()?;
     good.enter(1);
     let load = Load::default();
     thread::scope(|scope| {
@@ -121,7 +109,7 @@ fn measured(
     good.enter(2);
     // Connections that were broken off are seen as such.
     thread::sleep(Duration::from_secs(2));
-    Ok((before, held()?))
+    Ok((before, gateway.has()?))
 }
 
 /// Requests to a route without a plugin.
@@ -133,7 +121,7 @@ impl Traffic for Good {
     }
 
     fn answered(&self, _: u64, answer: &Answer) -> Result<(), String> {
-        match answer.status == 200 && answer.body == b"hello" {
+        match answer.status == 200 && answer.body == SERVED.as_bytes() {
             true => Ok(()),
             false => Err(format!("{answer:?}")),
         }
@@ -155,13 +143,13 @@ impl Hostile {
     }
 
     fn note(&self, guest: Guest, answer: String, expected: bool) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         seen.entry((guest.name(), answer)).or_insert((0, expected)).0 += 1;
     }
 
     /// Prints what was seen; how many answers were not expected.
     fn report(&self) -> u64 {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = lock(&self.seen);
         for ((guest, answer), (count, expected)) in seen.iter() {
             println!("  {guest:<32}{count:>8}  {answer}{}", if *expected { "" } else { "  UNEXPECTED" });
         }
@@ -178,13 +166,7 @@ impl Traffic for Hostile {
         let guest = self.guest(number);
         let code = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
         let code = code.as_ref().and_then(|body| body["code"].as_str()).unwrap_or_default();
-        let expected = match guest.expectation().outcome {
-            Outcome::Refused(_) => false,
-            Outcome::Fails(status, expected) => (answer.status, code) == (status, expected),
-            Outcome::Answers(status, body) => answer.status == status && answer.body == body.as_bytes(),
-            Outcome::Served | Outcome::Skipped => answer.status == 200 && answer.body == b"hello",
-            Outcome::Breaks => false,
-        };
+        let expected = guest.expectation().outcome.is_met_by(answer.status, &answer.body, code);
         // After ten crashes in a row a plugin rests; with many at once, one may find no instance.
         let rests = answer.status == 503 && matches!(code, "plugin_resting" | "plugin_busy");
         self.note(guest, format!("{} {code}", answer.status), expected || rests);

@@ -2,7 +2,7 @@
 //! access lines go to whoever wants them, its other lines are kept to be waited for and looked at.
 
 use std::{
-    fs,
+    fmt, fs,
     io::{BufRead as _, BufReader, Read},
     mem,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -137,6 +137,22 @@ pub(crate) struct Gateway {
     pub(crate) started: Instant,
 }
 
+/// What a gateway's process has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Has {
+    /// Resident, in MB.
+    pub(crate) memory: f64,
+    pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
+}
+
+impl fmt::Display for Has {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { memory, descriptors, threads } = self;
+        write!(f, "{memory:.1} MB resident, {descriptors} descriptors, {threads} threads")
+    }
+}
+
 /// A line that is no access line.
 #[derive(Debug, Clone)]
 pub(crate) struct Line(Arc<str>);
@@ -229,19 +245,10 @@ impl Gateway {
         Ok(values.iter().sum())
     }
 
-    /// Resident memory, in MB.
-    pub(crate) fn memory(&self) -> Result<f64> {
-        usage::memory(self.id())
-    }
-
-    /// Open descriptors.
-    pub(crate) fn descriptors(&self) -> Result<usize> {
-        usage::descriptors(self.id())
-    }
-
-    /// Threads.
-    pub(crate) fn threads(&self) -> Result<usize> {
-        usage::threads(self.id())
+    /// What its process has now.
+    pub(crate) fn has(&self) -> Result<Has> {
+        let id = self.id();
+        Ok(Has { memory: usage::memory(id)?, descriptors: usage::descriptors(id)?, threads: usage::threads(id)? })
     }
 
     /// Sends a signal.

@@ -237,17 +237,15 @@ fn report(options: &Options, sum: Sum, left: usize, folder: &Folder) -> Result<(
         sum.most_halves,
         cache::kept(&folder.code_cache())?
     );
-    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
-    let none = |name, count: f64| figure(name, count, "", Bound::AtMost(0.0));
     let mut figures = vec![
-        none("answers that are not good", failures.len() as f64),
-        none("complaints in the log", complaints.len() as f64),
-        none("half files left in the code cache", left as f64),
-        none("compilers that outlive their gateway", compilers as f64),
+        Figure::none("answers that are not good", failures.len() as f64),
+        Figure::none("complaints in the log", complaints.len() as f64),
+        Figure::none("half files left in the code cache", left as f64),
+        Figure::none("compilers that outlive their gateway", compilers as f64),
     ];
     if warm.count() > 0 {
-        figures.push(figure("median start, all code kept", warm.quantile(0.5), "ms", Bound::AtMost(QUICK)));
-        figures.push(figure("longest start, all code kept", warm.quantile(1.0), "ms", Bound::AtMost(QUICK)));
+        figures.push(Figure::new("median start, all code kept", warm.quantile(0.5), "ms", Bound::AtMost(QUICK)));
+        figures.push(Figure::new("longest start, all code kept", warm.quantile(1.0), "ms", Bound::AtMost(QUICK)));
     }
     judge(&figures)
 }

@@ -1,12 +1,11 @@
 //! Each request as its client and as the gateway's access line tell it, put side by side. Requests are told apart by the
 //! number at the end of their path; what both have told is judged and forgotten, so that a long run needs no memory.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Mutex};
 
 use serde_json::Value;
+
+use super::lock;
 
 /// So many that disagree are told, more only counted.
 const TOLD: usize = 20;
@@ -53,7 +52,7 @@ impl<C, G> Ledger<C, G> {
 
     /// What a client saw.
     pub(crate) fn client(&self, number: u64, seen: C) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         match inner.halves.remove(&number) {
             Some(Half::Gateway(written)) => inner.judged(number, (self.judge)(&seen, &written)),
             Some(Half::Client(_)) => inner.judged(number, Err("was answered twice".to_owned())),
@@ -63,7 +62,7 @@ impl<C, G> Ledger<C, G> {
 
     /// What the gateway wrote.
     pub(crate) fn gateway(&self, number: u64, written: G) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         match inner.halves.remove(&number) {
             Some(Half::Client(seen)) => inner.judged(number, (self.judge)(&seen, &written)),
             Some(Half::Gateway(_)) => inner.judged(number, Err("was logged twice".to_owned())),
@@ -73,7 +72,7 @@ impl<C, G> Ledger<C, G> {
 
     /// What came of it so far.
     pub(crate) fn outcome(&self) -> Outcome {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = lock(&self.inner);
         let unlogged = inner.halves.values().filter(|half| matches!(half, Half::Client(_))).count() as u64;
         Outcome {
             agreed: inner.agreed,

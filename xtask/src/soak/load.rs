@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Mutex, PoisonError,
+        Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread,
@@ -13,6 +13,7 @@ use std::{
 use super::{
     connection::{Answer, Connection, Lost},
     latency::Latencies,
+    lock,
 };
 
 /// So many failures are told, more only counted.
@@ -168,8 +169,4 @@ impl Load {
         }
         false
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

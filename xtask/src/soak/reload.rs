@@ -6,7 +6,7 @@ mod swapping;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -15,11 +15,11 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::{
-    gateway::{Folder, Gateway},
+    gateway::{Folder, Gateway, Has},
     judge,
     ledger::{self, Ledger, Outcome},
     load::Load,
-    upstream,
+    lock, upstream,
 };
 use crate::figure::{Bound, Figure};
 use mark::{Mark, Marked};
@@ -77,27 +77,6 @@ fn agree(seen: &Mark, written: &Written) -> Result<(), String> {
     }
 }
 
-/// What a gateway's process has.
-#[derive(Debug, Clone, Copy)]
-struct Has {
-    memory: f64,
-    descriptors: usize,
-    threads: usize,
-}
-
-impl std::fmt::Display for Has {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { memory, descriptors, threads } = self;
-        write!(f, "{memory:.1} MB resident, {descriptors} descriptors, {threads} threads")
-    }
-}
-
-impl Has {
-    fn now(gateway: &Gateway) -> Result<Self> {
-        Ok(Self { memory: gateway.memory()?, descriptors: gateway.descriptors()?, threads: gateway.threads()? })
-    }
-}
-
 pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = Folder::new("reload")?;
     let upstream = upstream::start(mark::reply)?;
@@ -113,7 +92,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (load, rate) = (Load::after(&full), capacity * PART);
     println!("capacity {capacity:.0} requests a second; asking for {rate:.0} over {CONNECTIONS} connections");
 
-    let before = Has::now(&gateway)?;
+    let before = gateway.has()?;
     let started = Instant::now();
     let swapped = thread::scope(|scope| {
         scope.spawn(|| load.run(address, CONNECTIONS, Some(rate), &traffic));
@@ -125,7 +104,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     settle(&book);
     let (swaps, took, made) = (options.swaps, started.elapsed(), load.made() - full.made());
     println!("{swaps} swaps in {:.1} s, {made} requests meanwhile", took.as_secs_f64());
-    let after = Has::now(&gateway)?;
+    let after = gateway.has()?;
     let process =
         [("before", before), ("half way, under load", half), ("at the end, under load", end), ("after", after)];
     process.iter().for_each(|(when, has)| println!("{when}: {has}"));
@@ -167,19 +146,18 @@ fn figures(
     }
     let [swapping, quiet] = latencies.map(|mut latencies| latencies.quantile(0.99));
     let added = if options.untimed { Bound::None } else { Bound::AtMost(ADDED) };
-    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
-    let none = |name, count: u64| figure(name, count as f64, "", Bound::AtMost(0.0));
-    let most = |name, value, most: usize| figure(name, value, "", Bound::AtMost(most as f64));
+    let none = |name, count: u64| Figure::none(name, count as f64);
+    let most = |name, value, most: usize| Figure::new(name, value, "", Bound::AtMost(most as f64));
     let alive = |name: &'static str, at_most| Ok::<_, anyhow::Error>(most(name, gateway.metric(name)?, at_most));
     Ok(vec![
-        figure("requests whose answer and access line agree", outcome.agreed as f64, "", Bound::AtLeast(1.0)),
+        Figure::new("requests whose answer and access line agree", outcome.agreed as f64, "", Bound::AtLeast(1.0)),
         none("failed or mixed requests", loads.iter().map(|load| load.failed()).sum()),
         none("requests whose access line tells of another generation", outcome.disagreed),
         none("answers without an access line", outcome.unlogged),
         none("access lines without an answer", outcome.unanswered),
         none("complaints in the log", complaints),
-        figure("swaps add to the p99", swapping - quiet, "ms", added),
-        figure("resident memory, from half way to the end", end.memory - half.memory, "MB", Bound::AtMost(GROWTH)),
+        Figure::new("swaps add to the p99", swapping - quiet, "ms", added),
+        Figure::new("resident memory, from half way to the end", end.memory - half.memory, "MB", Bound::AtMost(GROWTH)),
         most("descriptors more than before", after.descriptors as f64 - before.descriptors as f64, CONNECTIONS),
         none("threads more than before", after.threads.saturating_sub(before.threads) as u64),
         alive("gatehouse_snapshots_alive", 1)?,
@@ -190,7 +168,7 @@ fn figures(
 
 fn written(access: &Value, marks: &Mutex<HashMap<u64, Mark>>) -> Written {
     let generation = access["generation"].as_u64().unwrap_or_default();
-    let mark = marks.lock().unwrap_or_else(PoisonError::into_inner).get(&generation).copied();
+    let mark = lock(marks).get(&generation).copied();
     Written { generation, version: mark::logged_version(access), mark }
 }
 

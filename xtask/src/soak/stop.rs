@@ -181,23 +181,26 @@ fn report(options: &Options, sum: Sum) -> Result<()> {
     if hanging.count() > 0 {
         println!("where an exchange hangs: {}", hanging.describe());
     }
-    let figure = |name, value: f64, unit, bound| Figure { name, value, unit, bound };
-    let none = |name, count: f64| figure(name, count, "", Bound::AtMost(0.0));
     // It may be, for a client that is slow to speak or to connect; it is not the rule.
     let few = options.times as f64;
     let limit = (DRAIN + BEYOND).as_secs_f64() * 1e3;
     let mut figures = vec![
-        figure("requests answered whole", answered as f64, "", Bound::AtLeast(1.0)),
-        none("exchanges lost", lost.len() as f64),
-        none("answers without an access line", unlogged as f64),
-        none("exit codes other than 0", codes as f64),
-        none("complaints in the log", complaints.len() as f64),
-        figure("closed unread, of kept connections", idle as f64, "", Bound::AtMost(few)),
-        figure("closed unread, of new connections", new as f64, "", Bound::AtMost(few)),
-        figure("longest stop", plain.quantile(1.0), "ms", Bound::AtMost(limit)),
+        Figure::new("requests answered whole", answered as f64, "", Bound::AtLeast(1.0)),
+        Figure::none("exchanges lost", lost.len() as f64),
+        Figure::none("answers without an access line", unlogged as f64),
+        Figure::none("exit codes other than 0", codes as f64),
+        Figure::none("complaints in the log", complaints.len() as f64),
+        Figure::new("closed unread, of kept connections", idle as f64, "", Bound::AtMost(few)),
+        Figure::new("closed unread, of new connections", new as f64, "", Bound::AtMost(few)),
+        Figure::new("longest stop", plain.quantile(1.0), "ms", Bound::AtMost(limit)),
     ];
     if hanging.count() > 0 {
-        figures.push(figure("longest stop where an exchange hangs", hanging.quantile(1.0), "ms", Bound::AtMost(limit)));
+        figures.push(Figure::new(
+            "longest stop where an exchange hangs",
+            hanging.quantile(1.0),
+            "ms",
+            Bound::AtMost(limit),
+        ));
     }
     judge(&figures)
 }

@@ -1,15 +1,16 @@
 //! Replacing the component and the configuration in turn, each in one step, and waiting until the gateway has loaded it.
 
-use std::{fs, net::SocketAddr, path::Path, sync::PoisonError, thread, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, thread, time::Duration};
 
 use anyhow::{Result, bail};
 
-use super::{Has, Mark, Marks};
+use super::{Mark, Marks};
 use crate::{
     component, guests,
     soak::{
-        gateway::{Folder, Gateway},
+        gateway::{Folder, Gateway, Has},
         load::Load,
+        lock,
     },
 };
 
@@ -54,14 +55,14 @@ impl<'a> Swapping<'a> {
 
     /// Replaces what is served so many times; what the process had half way and at the end.
     pub(super) fn swap(&mut self, swaps: u64, gateway: &mut Gateway, load: &Load) -> Result<[Has; 2]> {
-        let mut half = Has::now(gateway)?;
+        let mut half = gateway.has()?;
         for number in 1..=swaps {
             match number % 2 {
                 1 => self.other_component(gateway)?,
                 _ => self.other_configuration(gateway)?,
             }
             if number == swaps.div_ceil(2) {
-                half = Has::now(gateway)?;
+                half = gateway.has()?;
             }
             if number % BLOCK == 0 || number == swaps {
                 load.enter(PHASES[1]);
@@ -69,15 +70,10 @@ impl<'a> Swapping<'a> {
                 load.enter(PHASES[0]);
             }
             if number % 1_000 == 0 {
-                println!(
-                    "  {number} swaps, {} requests, {} failed, {}",
-                    load.made(),
-                    load.failed(),
-                    Has::now(gateway)?
-                );
+                println!("  {number} swaps, {} requests, {} failed, {}", load.made(), load.failed(), gateway.has()?);
             }
         }
-        Ok([half, Has::now(gateway)?])
+        Ok([half, gateway.has()?])
     }
 
     fn other_component(&mut self, gateway: &mut Gateway) -> Result<()> {
@@ -97,7 +93,7 @@ impl<'a> Swapping<'a> {
     /// Says what the next generation will say of itself, before anything can be served by it.
     fn expect(&mut self) {
         self.generation += 1;
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner).insert(self.generation, self.mark);
+        lock(&self.marks).insert(self.generation, self.mark);
     }
 
     fn put_component(&self) -> Result<()> {

@@ -12,6 +12,7 @@ use super::Sum;
 use crate::soak::{
     connection::{Answer, Connection, Lost},
     load::{Traffic, get},
+    lock,
     upstream::{Received, Reply},
 };
 
@@ -57,13 +58,13 @@ pub(super) struct Fates {
 
 impl Fates {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Fate>> {
-        self.by_number.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_number)
     }
 
     /// What the upstream does when a request reaches it: it is slow, quick, or streams.
     pub(super) fn reached(&self, received: &Received<'_>) -> Reply {
         let Some(number) = received.target.rsplit('/').next().and_then(|number| number.parse().ok()) else {
-            *self.hanging.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            *lock(&self.hanging) = true;
             self.hangs.notify_all();
             return Reply { delay: HANG, ..Reply::default() };
         };
@@ -89,7 +90,7 @@ impl Fates {
 
     /// Waits until that exchange has reached the upstream.
     pub(super) fn wait_for_hanging(&self) {
-        let hanging = self.hanging.lock().unwrap_or_else(PoisonError::into_inner);
+        let hanging = lock(&self.hanging);
         let waited = self.hangs.wait_timeout_while(hanging, HANG, |hanging| !*hanging);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
