@@ -25,6 +25,7 @@ mod deadline;
 mod edge;
 mod gateway;
 mod lines;
+mod panics;
 mod plugin;
 mod query;
 mod reply;

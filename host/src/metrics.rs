@@ -10,6 +10,8 @@ use prometheus_client::{
 };
 use tokio::sync::Semaphore;
 
+use crate::panics;
+
 /// All metrics of a gateway.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -139,6 +141,7 @@ impl Inner {
         }
         registry.register("requests", "Exchanges by route", self.requests.clone());
         registry.register("failures", "Exchanges that failed, by code", self.failures.clone());
+        registry.register("panics", "Panics of the gateway's own code", panics::count());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
