@@ -3,3 +3,4 @@
 mod configuration;
 mod load;
 mod panics;
+mod plugins;

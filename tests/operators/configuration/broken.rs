@@ -92,7 +92,8 @@ impl<'a> Good<'a> {
         let anything_goes = table.ends_with(".config") || table.ends_with("_headers") || key == "config";
         if !anything_goes {
             broken.push(instead("a date for a value", format!("{key} = §1979-05-27")));
-            broken.push(instead("lists for a value", format!("{key} = §[[], []]")));
+            let of_lists = if value.starts_with('[') { "[§[], []]" } else { "§[[], []]" };
+            broken.push(instead("lists for a value", format!("{key} = {of_lists}")));
             broken.push(instead("an unknown key", format!("§{key}-x = {value}")));
         }
         if is_quantity(value) {
@@ -137,33 +138,36 @@ impl<'a> Good<'a> {
             wrong("an unknown upstream", "upstream = \"other\"", &format!("upstream = §\"{name}\""));
         }
         for name in ["kyes", "Keys", "up", "", "tag\\n"] {
-            let new = format!("plugins = [\"tag\", §\"{name}\"]\nauthorize = \"any\"");
-            wrong("an unknown plugin", "authorize = \"any\"", &new.replace("\nauthorize", "\n# authorize"));
+            wrong("an unknown plugin", "[routes.free]", &format!("[routes.free]\nplugins = [\"tag\", §\"{name}\"]"));
         }
-        for path in ["pets", "/a/{x}/{x}", "/{x+}/y", "/%zz", "/a b", "/{}", "/{x", "/a//b", "/a/../b"] {
-            wrong("a path", "path = \"/x\"", &format!("path = §\"{path}\""));
+        wrong("a path", "path = \"/x\"", "path = §\"pets\"");
+        wrong("a host", "host = \"*.example.com\"", "host = §\"*\"");
+        wrong("a URL", "url = \"http://localhost:3000\"", "url = §\"https://a\"");
+        for path in ["/a/{x}/§{x}", "/§{x+}/y", "/§%zz", "/a§ b", "/§{}", "/§{x", "/a/§/b", "/a/§../b"] {
+            wrong("a path", "path = \"/x\"", &format!("path = \"{path}\""));
         }
         for method in ["get", "GE T", "", "CONNECT"] {
             wrong("a method", "methods = [\"GET\", \"PUT\"]", &format!("methods = [\"GET\", §\"{method}\"]"));
         }
-        for host in ["*.*.com", "a b", "a:80", "", "http://a", "*"] {
-            wrong("a host", "host = \"*.example.com\"", &format!("host = §\"{host}\""));
+        for host in ["*.§*.com", "a§ b", "a§:80", "§", "§http://a"] {
+            wrong("a host", "host = \"*.example.com\"", &format!("host = \"{host}\""));
         }
-        for url in ["ftp://a", "http://", "a:80", "http://a/b", "http://a:99999", "http://u@a", "https://a"] {
-            wrong("a URL", "url = \"http://localhost:3000\"", &format!("url = §\"{url}\""));
+        for url in ["§ftp://a", "http://§", "§a:80", "http://a§/b", "http://a:§99999", "http://§u@a"] {
+            wrong("a URL", "url = \"http://localhost:3000\"", &format!("url = \"{url}\""));
         }
-        for value in ["${", "${x}", "${path.nope}", "${nobody.x}", "a\\r\\nb: c", "$5"] {
-            wrong("a template", "x-pet = \"${path.id}\"", &format!("x-pet = §\"{value}\""));
+        for value in ["§${", "§${x}", "1 §${path.nope}", "§${nobody.x}", "§$5"] {
+            wrong("a template", "x-pet = \"${path.id}\"", &format!("x-pet = \"{value}\""));
         }
+        wrong("a template", "x-pet = \"${path.id}\"", "x-pet = §\"a\\r\\nb: c\"");
         for name in ["connection", "host", "content-length", "\"a b\"", "\"\"", "\"a:b\""] {
             wrong("a header's name", "x-pet = \"${path.id}\"", &format!("§{name} = \"1\""));
         }
-        for address in ["127.0.0.1", "localhost", ":80", "127.0.0.1:99999", "1.2.3.4.5:80", "127.0.0.1:1"] {
+        for address in ["127.0.0.1", "localhost", ":80", "127.0.0.1:99999", "1.2.3.4.5:80"] {
             wrong("an address", "address = \"127.0.0.1:0\"", &format!("address = \"{address}\""));
         }
-        for origin in ["issuer.example", "https://a/b", "ftp://a", "https://*", "https://a.*.b", ""] {
+        for origin in ["§issuer.example", "https://a§/b", "§ftp://a", "https://§*", "https://a.§*.b", "§"] {
             let line = "http = [\"https://issuer.example\", \"http://127.0.0.1:9000\"]";
-            wrong("an origin", line, &format!("http = [\"https://a\", §\"{origin}\"]"));
+            wrong("an origin", line, &format!("http = [\"https://a\", \"{origin}\"]"));
         }
         for network in ["10.0.0.0/33", "10.0.0/8", "::1/129", "", "a", "10.0.0.0/-1"] {
             let line = "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]";
@@ -173,10 +177,11 @@ impl<'a> Good<'a> {
             wrong("workers", "workers = 1", &format!("workers = §{workers}"));
         }
         wrong("other workers", "workers = 1", "workers = §3");
+        wrong("another listener", "[listeners.web]", "[§listeners.web]\naddress = \"127.0.0.1:1\"\n[listeners.web2]");
         wrong("the same route", "[routes.free]", "[routes.y]\npath = \"/x\"\nupstream = \"up\"\n[routes.free]");
-        wrong("a second default", "[routes.free]", "[routes.y]\nupstream = \"up\"\n[routes.free]");
+        wrong("a second default", "[routes.free]", "[routes.y]\nupstream = \"up\"\n[routes.§free]");
         wrong("its component is gone", "[plugins.tag]", "[plugins.gone]\ncomponent = §\"gone.wasm\"\n[plugins.tag]");
-        wrong("its configuration is wrong", "authorize = { principal = \"alice\" }", "authorise = { principal = \"\" }");
+        wrong("a plugin's configuration", "[plugins.keys.config]", "§[plugins.keys.config]\nauthorise = 1");
         broken
     }
 
