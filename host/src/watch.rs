@@ -64,7 +64,9 @@ fn went_wrong(panicked: panics::Panicked) -> bool {
 pub fn reload(gateway: &Gateway) {
     let started = gateway.now();
     match gateway.reload() {
-        Ok(generation) => tracing::info!(generation, "loaded the configuration in {:?}", gateway.now().saturating_sub(started)),
+        Ok(generation) => {
+            tracing::info!(generation, "loaded the configuration in {:?}", gateway.now().saturating_sub(started))
+        }
         Err(problems) => {
             let generation = gateway.snapshot().generation;
             tracing::error!(

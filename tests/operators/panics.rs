@@ -87,7 +87,10 @@ fn a_panic_in_the_loader_is_a_refusal_and_the_next_load_goes_well() {
     for _ in 0..2 {
         gateway.clock.panic_after(0);
         let problems = gateway.reload(&timed("2"), &upstream).unwrap_err().to_string();
-        assert!(problems.contains("gatehouse.toml: the loader panicked at ") && problems.contains(".rs:"), "{problems}");
+        assert!(
+            problems.contains("gatehouse.toml: the loader panicked at ") && problems.contains(".rs:"),
+            "{problems}"
+        );
         let answer = Raw::connect(gateway.address()).send(get("/x", "")).response();
         assert_eq!((answer.status(), answer.header("x-a")), (200, Some("1")));
     }

@@ -63,7 +63,10 @@ fn a_component_that_is_cut_at_any_kibibyte_is_refused_by_name_and_no_request_fai
         for length in (0..good.len()).step_by(1024) {
             replace(&component, &good[..length]);
             let problems = gateway.reload_files().unwrap_err().to_string();
-            assert!(problems.contains("gatehouse.toml:5:13: plugin `p`: ") && problems.contains("p.wasm is"), "{problems}");
+            assert!(
+                problems.contains("gatehouse.toml:5:13: plugin `p`: ") && problems.contains("p.wasm is"),
+                "{problems}"
+            );
         }
         load::meets_more_requests(&served);
         stop.store(true, Ordering::Relaxed);
@@ -241,11 +244,13 @@ fn a_component_that_is_replaced_again_and_again_while_it_is_read_is_one_or_the_o
     let upstream = Upstream::start();
     let folder = tempfile::tempdir().unwrap();
     let component = folder.path().join("p.wasm");
-    let variants: Vec<Vec<u8>> = (0..2).map(|number| {
-        let mut bytes = small(["gatehouse:plugin/logger@0.1.0", "a:b/c"]);
-        bytes.extend([0, 3, 1, b'v', number]);
-        bytes
-    }).collect();
+    let variants: Vec<Vec<u8>> = (0..2)
+        .map(|number| {
+            let mut bytes = small(["gatehouse:plugin/logger@0.1.0", "a:b/c"]);
+            bytes.extend([0, 3, 1, b'v', number]);
+            bytes
+        })
+        .collect();
     fs::write(&component, &variants[0]).unwrap();
     let gateway = Gateway::start(&probing(&component, "").replace("config = {", "# config = {"), &upstream);
     let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));

@@ -12,7 +12,10 @@ pub(super) struct Broken {
 /// Where the problem is told.
 #[derive(Debug, Clone)]
 pub(super) enum Place {
-    At { line: usize, column: Option<usize> },
+    At {
+        line: usize,
+        column: Option<usize>,
+    },
     /// Nowhere in particular, in these words.
     Text(String),
 }
@@ -120,7 +123,8 @@ impl<'a> Good<'a> {
         };
         let of_table = self.lines[at + 1..].iter().take_while(|line| !line.starts_with('['));
         if let Some(down) = of_table.clone().position(|line| required(&line)) {
-            let without: Vec<_> = of_table.enumerate().filter(|(index, _)| *index != down).map(|(_, line)| *line).collect();
+            let without: Vec<_> =
+                of_table.enumerate().filter(|(index, _)| *index != down).map(|(_, line)| *line).collect();
             let length = without.len() + 1;
             let new = format!("§[{inner}]\n{}", without.join("\n"));
             broken.push(self.with("without what it needs", at, length + 1, &new));
@@ -194,10 +198,22 @@ impl<'a> Good<'a> {
             raw("nothing", Vec::new(), nowhere("there are no listeners")),
             raw("a line feed", b"\n".to_vec(), Place::At { line: 1, column: Some(1) }),
             raw("zero bytes", vec![0; 4096], Place::At { line: 1, column: None }),
-            raw("UTF-16", whole.encode_utf16().flat_map(u16::to_le_bytes).collect(), Place::At { line: 1, column: None }),
+            raw(
+                "UTF-16",
+                whole.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+                Place::At { line: 1, column: None },
+            ),
             raw("something compressed", b"\x1f\x8b\x08\x00\xff\xff".to_vec(), nowhere("line 1 is not UTF-8 text")),
-            raw("a long line of nothing", [b"a".repeat(4 << 20), whole.clone().into()].concat(), Place::At { line: 1, column: None }),
-            raw("a long key", format!("{} = 1\n{whole}", "k".repeat(1 << 20)).into(), Place::At { line: 1, column: Some(1) }),
+            raw(
+                "a long line of nothing",
+                [b"a".repeat(4 << 20), whole.clone().into()].concat(),
+                Place::At { line: 1, column: None },
+            ),
+            raw(
+                "a long key",
+                format!("{} = 1\n{whole}", "k".repeat(1 << 20)).into(),
+                Place::At { line: 1, column: Some(1) },
+            ),
         ];
         for depth in [100, 10_000, 1_000_000] {
             let list = format!("x = {}{}\n{whole}", "[".repeat(depth), "]".repeat(depth));
