@@ -16,6 +16,7 @@ mod grants;
 mod hotload;
 mod lifecycle;
 mod limits;
+mod operators;
 mod plugins;
 mod routing;
 mod streaming;

@@ -16,7 +16,11 @@ pub(crate) use process::Process;
 pub(crate) use raw::{Raw, RawUpstream};
 pub(crate) use upstream::Upstream;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// The component of a guest, by the name of its package.
 pub(crate) fn guest(name: &str) -> PathBuf {
@@ -25,6 +29,15 @@ pub(crate) fn guest(name: &str) -> PathBuf {
     let file = folder.join(format!("{name}.wasm"));
     assert!(file.exists(), "{} is missing: `cargo xtask guests` builds it", file.display());
     file.canonicalize().unwrap()
+}
+
+/// Waits for what nobody tells of; it fails when it has not come by then.
+pub(crate) fn until(most: Duration, is: impl Fn() -> bool) {
+    let end = Instant::now() + most;
+    while !is() {
+        assert!(Instant::now() < end, "it has not come for {most:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Fills a configuration in: `{guests}` is the folder of the components, `{upstream}` the address of an upstream. What

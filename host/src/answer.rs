@@ -2,7 +2,7 @@
 //! exchange is closed (counted, logged), whichever comes first, exactly once.
 
 use std::{
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -20,6 +20,7 @@ use crate::{
     connection::InFlight,
     exchange::Exchange,
     failure::Failure,
+    panics,
     upstream::UpstreamBody,
     worker::Worker,
 };
@@ -109,7 +110,9 @@ impl Drop for Open {
         if logs {
             let (index, busy) = (self.worker.index, self.worker.busy());
             tokio::task::spawn_local(async move {
-                chain::log(&exchange, index).await;
+                if let Err(panicked) = panics::catching(pin!(chain::log(&exchange, index))).await {
+                    tracing::error!(request_id = exchange.id.as_str(), "a logger's call {panicked}");
+                }
                 drop(busy);
             });
         }
@@ -141,7 +144,11 @@ impl Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
-        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        let polled = panics::catch(|| Pin::new(&mut this.body).poll_frame(cx)).unwrap_or_else(|panicked| {
+            // hyper sees a body that broke off, and the other streams of the connection go on.
+            this.body = AnswerBody::Empty;
+            Poll::Ready(Some(Err(Broken::Failure(Failure::Internal(panicked.to_string())))))
+        });
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);

@@ -19,7 +19,11 @@ pub enum Clock {
 
 /// A clock that stands until it is moved.
 #[derive(Clone, Debug, Default)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub struct ManualClock {
+    millis: Arc<AtomicU64>,
+    /// Questions that it answers before one at which it panics, and one more; 0: it always answers.
+    answers: Arc<AtomicU64>,
+}
 
 impl Default for Clock {
     fn default() -> Self {
@@ -32,7 +36,7 @@ impl Clock {
     pub fn now(&self) -> Duration {
         match self {
             Self::System(start) => start.elapsed(),
-            Self::Manual(ManualClock(millis)) => Duration::from_millis(millis.load(Ordering::Relaxed)),
+            Self::Manual(clock) => clock.now(),
         }
     }
 }
@@ -40,6 +44,22 @@ impl Clock {
 impl ManualClock {
     /// Moves it on.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as u64, Ordering::Relaxed);
+        self.millis.fetch_add(by.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Lets it panic once, at the question after so many: a test's way to a panic in whatever asks for the time.
+    pub fn panic_after(&self, answers: u64) {
+        self.answers.store(answers + 1, Ordering::Relaxed);
+    }
+
+    /// Whether that question is still to come.
+    pub fn will_panic(&self) -> bool {
+        self.answers.load(Ordering::Relaxed) > 0
+    }
+
+    fn now(&self) -> Duration {
+        let left = self.answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        assert!(left != Ok(1), "the clock was told to panic");
+        Duration::from_millis(self.millis.load(Ordering::Relaxed))
     }
 }

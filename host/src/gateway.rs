@@ -1,6 +1,7 @@
 //! The path of a request. `serve` never fails; `answer` has nothing in it but the steps.
 //!
-//! Invariants: one snapshot per request. Every wait on a peer or a plugin has a deadline. No I/O of its own.
+//! Invariants: one snapshot per request. Every wait on a peer or a plugin has a deadline. No I/O of its own. A panic in a
+//! step is this exchange's failure and nobody else's.
 
 mod admit;
 mod forward;
@@ -8,7 +9,7 @@ mod peer;
 
 pub(crate) use peer::Peer;
 
-use std::{rc::Rc, sync::Arc};
+use std::{pin::pin, rc::Rc, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Request, Response, Version, header::CONNECTION, uri::Authority};
 use hyper::body::Incoming;
@@ -19,8 +20,9 @@ use crate::{
     chain::{self, Stop},
     connection::InFlight,
     exchange::{self, Exchange},
+    failure::Failure,
     logs::foreign,
-    reply,
+    panics, reply,
     worker::Worker,
 };
 
@@ -39,9 +41,11 @@ pub(crate) async fn serve(
     let version = request.version();
     let (exchange, named, body) = admit::open(&worker, &peer, request);
     let mut open = Open::new(exchange, worker.clone(), in_flight);
-    let body = match answer(&worker, open.exchange(), &peer, named, body).await {
-        Ok(body) => body,
-        Err(stop) => stopped(open.exchange(), stop),
+    let answered = panics::catching(pin!(answer(&worker, open.exchange(), &peer, named, body))).await;
+    let body = match answered {
+        Ok(Ok(body)) => body,
+        Ok(Err(stop)) => stopped(open.exchange(), stop),
+        Err(panicked) => stopped(open.exchange(), Failure::Internal(panicked.to_string()).into()),
     };
     let mut response = finish(open, body);
     if worker.is_stopping() && version <= Version::HTTP_11 {

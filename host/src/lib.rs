@@ -26,6 +26,7 @@ mod edge;
 mod gateway;
 mod lines;
 mod lock;
+mod panics;
 mod plugin;
 mod query;
 mod reply;

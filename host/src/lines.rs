@@ -2,8 +2,9 @@
 //! never waits; a line that finds the queue full is dropped, and the writer of it is told.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, BufWriter, Write},
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::fd::AsFd,
     path::Path,
     sync::{
         Arc, LazyLock,
@@ -14,11 +15,24 @@ use std::{
     time::Duration,
 };
 
+use prometheus_client::metrics::counter::Counter;
+
 /// Lines that may wait.
 const QUEUE: usize = 16 << 10;
 
 /// Bytes that may wait.
 const QUEUE_BYTES: usize = 8 << 20;
+
+/// Bytes that are written at once, more or less.
+const BATCH: usize = 64 << 10;
+
+/// Lines that found their queue full, or their place not to be written to.
+static LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+/// The process's count of lost lines.
+pub(crate) fn lost() -> Counter {
+    LOST.clone()
+}
 
 /// How long a flush waits for a place that does not move.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -40,13 +54,13 @@ enum Message {
 impl Lines {
     /// Standard output: one queue for the process, so that lines never mix.
     pub(crate) fn stdout() -> Self {
-        static STDOUT: LazyLock<Lines> = LazyLock::new(|| Lines::to(io::stdout()));
+        static STDOUT: LazyLock<Lines> = LazyLock::new(|| Lines::to(unbuffered(io::stdout())));
         STDOUT.clone()
     }
 
     /// Standard error, likewise.
     pub(crate) fn stderr() -> Self {
-        static STDERR: LazyLock<Lines> = LazyLock::new(|| Lines::to(io::stderr()));
+        static STDERR: LazyLock<Lines> = LazyLock::new(|| Lines::to(unbuffered(io::stderr())));
         STDERR.clone()
     }
 
@@ -72,6 +86,7 @@ impl Lines {
         let fits = self.waiting.fetch_add(bytes, Ordering::Relaxed) <= QUEUE_BYTES;
         let sent = fits && self.queue.try_send(Message::Line(line)).is_ok();
         if !sent {
+            LOST.inc();
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
         }
         sent
@@ -87,22 +102,71 @@ impl Lines {
     }
 }
 
+/// The same place without the standard library's buffer, which keeps half lines back when they cannot be written.
+fn unbuffered(place: impl AsFd) -> Box<dyn Write + Send> {
+    match place.as_fd().try_clone_to_owned() {
+        Ok(place) => Box::new(File::from(place)),
+        // It was closed before we began.
+        Err(_) => Box::new(io::sink()),
+    }
+}
+
 fn write_all(queue: &Receiver<Message>, waiting: &AtomicUsize, place: impl Write) {
-    let mut place = BufWriter::with_capacity(64 << 10, place);
+    let mut writer = Writer { place, lines: Vec::with_capacity(BATCH), torn: false };
     while let Ok(first) = queue.recv() {
         let mut flushed = Vec::new();
-        // A place that cannot be written to (a full disk, a closed pipe) loses lines; serving goes on.
         for message in std::iter::once(first).chain(queue.try_iter()) {
             match message {
-                Message::Line(mut line) => {
+                Message::Line(line) => {
                     waiting.fetch_sub(line.len(), Ordering::Relaxed);
-                    line.push(b'\n');
-                    let _ = place.write_all(&line);
+                    writer.add(&line);
                 }
                 Message::Flush(done) => flushed.push(done),
             }
         }
-        let _ = place.flush();
+        writer.write();
+    }
+}
+
+/// Gathers lines. A place that cannot be written to (a full disk, a closed pipe) loses them; they are counted, and those
+/// that come when it can be written to again are whole.
+struct Writer<W> {
+    place: W,
+    lines: Vec<u8>,
+    /// Whether the last that was written is the beginning of a line.
+    torn: bool,
+}
+
+impl<W: Write> Writer<W> {
+    fn add(&mut self, line: &[u8]) {
+        if self.torn && self.lines.is_empty() {
+            self.lines.push(b'\n');
+        }
+        self.lines.extend_from_slice(line);
+        self.lines.push(b'\n');
+        if self.lines.len() >= BATCH {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        let mut written = 0;
+        while written < self.lines.len() {
+            match self.place.write(&self.lines[written..]) {
+                Ok(0) => break,
+                Ok(bytes) => written += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        if written > 0 {
+            self.torn = self.lines[written - 1] != b'\n';
+        }
+        let lost = self.lines[written..].iter().filter(|&&byte| byte == b'\n').count();
+        LOST.inc_by(lost as u64);
+        self.lines.clear();
+        // What a line of any length needed is not kept.
+        self.lines.shrink_to(BATCH);
     }
 }
 
@@ -122,6 +186,43 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    /// A place that takes so many bytes in all, as a disk would, until there is room again.
+    struct Disk<'a>(&'a std::cell::Cell<usize>, Vec<u8>);
+
+    impl Write for Disk<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = self.0.get().min(bytes.len());
+            self.0.set(self.0.get() - taken);
+            self.1.extend_from_slice(&bytes[..taken]);
+            if taken == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_loses_lines_and_those_that_come_later_are_whole() {
+        for room in 0..12 {
+            let left = std::cell::Cell::new(room);
+            let mut writer = Writer { place: Disk(&left, Vec::new()), lines: Vec::new(), torn: false };
+            let before = LOST.get();
+            for line in [b"one", b"two", b"tri"] {
+                writer.add(line);
+                writer.write();
+            }
+            let written = writer.place.1.iter().filter(|&&byte| byte == b'\n').count();
+            assert_eq!(written, room / 4);
+            assert!(LOST.get() - before >= 3 - written as u64, "{room}");
+            left.set(100);
+            writer.add(b"four");
+            writer.write();
+            let text = String::from_utf8_lossy(&writer.place.1).into_owned();
+            assert!(text.ends_with("\nfour\n") || text == "four\n", "{room}: {text:?}");
         }
     }
 

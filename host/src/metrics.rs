@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tokio::sync::Semaphore;
 
-use crate::lock::lock;
+use crate::{lines, lock::lock, panics};
 
 /// All metrics of a gateway.
 #[derive(Clone)]
@@ -141,6 +141,8 @@ impl Inner {
         }
         registry.register("requests", "Exchanges by route", self.requests.clone());
         registry.register("failures", "Exchanges that failed, by code", self.failures.clone());
+        registry.register("panics", "Panics of the gateway's own code", panics::count());
+        registry.register("lost_lines", "Lines, of the log or of plugins, that could not be written", lines::lost());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";

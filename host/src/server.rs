@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -14,9 +15,10 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
-    config::{Config, Listener, Problem, Problems},
+    config::{Config, Listener, Problem, Problems, Source},
     lock::lock,
     metrics::Metrics,
+    panics,
     snapshot::Snapshot,
     worker,
 };
@@ -47,14 +49,25 @@ impl Gateway {
     pub fn reload(&self) -> Result<u64, Problems> {
         let mut named = lock(&self.loading);
         let serving = self.snapshot();
-        let loaded = Config::load(&serving.config.source.name)
-            .inspect(|config| *named = config.plugins.iter().map(|plugin| plugin.component.clone()).collect())
-            .and_then(|config| unchangeable(&serving.config, config))
-            .and_then(|config| Snapshot::load(config, Some(&serving), &self.metrics, &self.clock));
+        let load = || {
+            Config::load(&serving.config.source.name)
+                .inspect(|config| *named = config.plugins.iter().map(|plugin| plugin.component.clone()).collect())
+                .and_then(|config| unchangeable(&serving.config, config))
+                .and_then(|config| Snapshot::load(config, Some(&serving), &self.metrics, &self.clock))
+        };
+        let loaded = panics::catch(load).unwrap_or_else(|panicked| {
+            let source = Source::new(&serving.config.source.name, "");
+            Err(Problems::new(source, vec![Problem::at(0..0, format!("the loader {panicked}"))]))
+        });
         let generation = loaded.as_ref().map_or(serving.generation, |snapshot| snapshot.generation);
         self.metrics.reloaded(loaded.is_ok(), generation);
         self.serving.store(Arc::new(loaded?));
         Ok(generation)
+    }
+
+    /// The time since the gateway's clock began.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.now()
     }
 
     /// Every file that what serves depends on, and what was refused: it may be mended by a file that comes later.
@@ -117,6 +130,7 @@ pub enum StartError {
 impl Server {
     /// Loads everything, listens, and serves on threads of its own.
     pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        panics::observe();
         let metrics = Metrics::default();
         let snapshot = Snapshot::load(config, None, &metrics, &clock)?;
         metrics.reloaded(true, snapshot.generation);

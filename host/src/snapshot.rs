@@ -2,7 +2,7 @@
 //! snapshot it began with; when the last request is done, the snapshot is gone, and with it every plugin that no later
 //! one has taken over.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use http::HeaderName;
 use prometheus_client::metrics::counter::Counter;
@@ -64,7 +64,7 @@ impl Snapshot {
         metrics: &Metrics,
         clock: &Clock,
     ) -> Result<Self, Problems> {
-        let started = Instant::now();
+        let started = clock.now();
         let mut plugins = Vec::with_capacity(config.plugins.len());
         let mut problems = Vec::new();
         for plugin in &config.plugins {
@@ -85,7 +85,7 @@ impl Snapshot {
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
-        tracing::debug!("loaded {} plugins in {:?}", plugins.len(), started.elapsed());
+        tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
         let chains = (0..config.routes.len()).map(|route| Chain::new(&config, route, &plugins, metrics)).collect();
         let (endpoints, known_endpoints) = number_endpoints(&config, serving);
         let router = Router::new(&config.routes);

@@ -20,7 +20,7 @@ use notify::{
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use crate::server::Gateway;
+use crate::{panics, server::Gateway};
 
 /// So long must it be quiet: several files are often replaced together.
 const QUIET: Duration = Duration::from_millis(50);
@@ -39,22 +39,34 @@ pub fn start(gateway: Arc<Gateway>) -> notify::Result<()> {
     })?;
     let mut watched = Watched::default();
     watched.update(&mut watcher, &gateway)?;
-    let run = move || {
-        while wait_for_change(&events, &watched) {
+    let mut next = move || {
+        let changed = wait_for_change(&events, &watched);
+        if changed {
             reload(&gateway);
             if let Err(error) = watched.update(&mut watcher, &gateway) {
                 tracing::warn!("cannot watch for changes: {error}");
             }
         }
+        changed
     };
+    // What a panic has left undone, the next change does.
+    let run = move || while panics::catch(&mut next).unwrap_or_else(went_wrong) {};
     thread::Builder::new().name("watch".into()).spawn(run).map(drop).map_err(notify::Error::io)
+}
+
+/// Whoever panicked goes on watching.
+fn went_wrong(panicked: panics::Panicked) -> bool {
+    tracing::error!("the watcher {panicked}");
+    true
 }
 
 /// Reloads and says in the log what came of it.
 pub fn reload(gateway: &Gateway) {
-    let started = Instant::now();
+    let started = gateway.now();
     match gateway.reload() {
-        Ok(generation) => tracing::info!(generation, "loaded the configuration in {:?}", started.elapsed()),
+        Ok(generation) => {
+            tracing::info!(generation, "loaded the configuration in {:?}", gateway.now().saturating_sub(started))
+        }
         Err(problems) => {
             let generation = gateway.snapshot().generation;
             tracing::error!(

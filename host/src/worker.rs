@@ -1,7 +1,7 @@
 //! A worker: one thread, one single-threaded runtime, its own listening sockets and upstream connections. Workers share
 //! only what [`Gateway`] holds.
 
-use std::{cell::Cell, net::TcpListener as StdListener, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, net::TcpListener as StdListener, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     connection,
     gateway::Peer,
+    panics,
     server::{BACKLOG, Gateway},
     upstream::Pools,
 };
@@ -151,7 +152,9 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, address: std::net::SocketAddr) {
     let peer = Rc::new(Peer::new(address, "http"));
     let worker = worker.clone();
     tokio::task::spawn_local(async move {
-        connection::serve(worker, stream, peer).await;
+        if let Err(panicked) = panics::catching(pin!(connection::serve(worker, stream, peer))).await {
+            tracing::error!(client = %address, "a connection {panicked}");
+        }
         drop(busy);
     });
 }

@@ -1,6 +1,12 @@
 //! A gateway in this process, on a port of its own.
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::{Duration, Instant}};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gatehouse::{
     Server,
@@ -38,6 +44,11 @@ impl Gateway {
 
     fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
+    }
+
+    /// What its threads share.
+    pub(crate) fn shared(&self) -> Arc<gatehouse::server::Gateway> {
+        self.server().gateway().clone()
     }
 
     /// The address of the (first) listener.

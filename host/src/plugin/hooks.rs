@@ -11,6 +11,9 @@ use super::{bindings::lifecycle, instance::Functions, state::State};
 const PACKAGE: &str = "gatehouse:plugin/";
 const VERSION: &str = "@0.1.0";
 
+/// How versions begin that are compatible with it, before 1.0.
+const COMPATIBLE: &str = "0.1.";
+
 /// The type of `lifecycle.init`.
 type Init = TypedFunc<(String,), (Result<(), String>,)>;
 
@@ -31,6 +34,28 @@ pub(crate) struct Hooks {
     log: Option<ComponentExportIndex>,
     /// Whether the component imports anything of WASI.
     pub(super) wasi: bool,
+}
+
+/// The interfaces that a component may export; `types` are no hook and do no harm.
+const EXPORTS: [&str; 10] = [
+    "lifecycle",
+    "authorizer",
+    "request-filter",
+    "request-body-filter",
+    "request-chunk-filter",
+    "response-filter",
+    "response-body-filter",
+    "response-chunk-filter",
+    "logger",
+    "types",
+];
+
+/// Whether a name says that it is of our contract, but of another version, or of no interface that anybody would call: a
+/// component with such an authorizer would be taken for one without.
+pub(super) fn is_foreign(name: &str, exported: bool) -> bool {
+    let Some(rest) = name.strip_prefix(PACKAGE) else { return false };
+    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+    !version.starts_with(COMPATIBLE) || exported && !EXPORTS.contains(&interface)
 }
 
 impl Hooks {

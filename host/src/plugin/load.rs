@@ -14,7 +14,7 @@ use super::{
     bindings::lifecycle::Manifest,
     code::{self, Binary},
     engine::{Runtime, runtime},
-    hooks::Hooks,
+    hooks::{self, Hooks},
     instance::{Instance, Recipe},
     shared::Shared,
     state::State,
@@ -63,6 +63,7 @@ impl Plugin {
         let runtime = runtime().map_err(|error| unloadable(&[], format!("the Wasm engine: {error:#}")))?;
         let component = code::load(&runtime.engine, &binary, around.server)
             .map_err(|why| unloadable(&["component"], format!("{file} {why}")))?;
+        check_versions(&runtime.engine, &component, config)?;
         check_imports(&runtime.engine, &component, config)?;
         let plugin = assemble(runtime, &component, &binary, config, around)?;
         plugin.try_out().map_err(|mut problems| {
@@ -84,6 +85,23 @@ impl Plugin {
             && old.isolation == config.isolation
             && old.cache == config.cache
             && old.on_failure == config.on_failure
+    }
+}
+
+/// What a component takes from our contract and gives to it must be of our version.
+fn check_versions(engine: &Engine, component: &Component, config: &config::Plugin) -> Result<(), Vec<Unloadable>> {
+    let types = component.component_type();
+    let imports = types.imports(engine).map(|(name, _)| ("imports", name));
+    let exports = types.exports(engine).map(|(name, _)| ("exports", name));
+    match imports.chain(exports).find(|&(how, name)| hooks::is_foreign(name, how == "exports")) {
+        None => Ok(()),
+        Some((how, name)) => {
+            let file = config.component.display();
+            Err(unloadable(
+                &["component"],
+                format!("{file} {how} `{name}`: this gateway has gatehouse:plugin@0.1.0, and not that"),
+            ))
+        }
     }
 }
 
