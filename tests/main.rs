@@ -11,6 +11,7 @@ mod compiler;
 mod config;
 mod edge;
 mod faults;
+mod fuzz;
 mod grants;
 mod hotload;
 mod lifecycle;
