@@ -241,7 +241,8 @@ impl Written<'_> {
 
 fn is_own(name: &HeaderName) -> bool {
     let own = ["host", "content-length", "via", "x-request-id", "forwarded"];
-    own.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-") || is_hop_by_hop(name.as_str())
+    let variable = name.as_str().replace('_', "-");
+    own.contains(&&*variable) || variable.starts_with("x-forwarded-") || is_hop_by_hop(name.as_str())
 }
 
 /// The canonical spelling of an authority; empty when it has none.

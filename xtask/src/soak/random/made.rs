@@ -80,7 +80,6 @@ impl Maker {
             // What an instance may have by default, so that most of them run.
             max_memory32_bytes: 32 << 20,
             max_table_elements: 1_000,
-            min_memories: 1,
             ..engine(chance)
         };
         let Ok(module) = wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(&dna)) else { return dna };
@@ -125,6 +124,8 @@ fn engine(chance: &Chance) -> Config {
     let foreign = chance.once_in(8);
     Config {
         gc_enabled: foreign,
+        // `externref` is one of the collector's types to the engine.
+        reference_types_enabled: foreign,
         exceptions_enabled: foreign,
         threads_enabled: foreign,
         memory64_enabled: foreign,
