@@ -12,6 +12,7 @@ mod config;
 mod corpus;
 mod edge;
 mod faults;
+mod fuzz;
 mod grants;
 mod hotload;
 mod lifecycle;

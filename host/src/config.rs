@@ -4,6 +4,7 @@
 //! what only loading can tell (a missing export, a configuration the plugin refuses) is added by the loader as
 //! further [`Problem`]s, positioned with [`Source::locate`].
 
+pub(crate) mod fuzz;
 mod problem;
 mod read;
 mod template;

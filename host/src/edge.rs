@@ -7,6 +7,7 @@
 mod authority;
 mod client;
 mod foreign;
+pub(crate) mod fuzz;
 mod hop;
 mod own;
 mod survey;

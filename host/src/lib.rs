@@ -8,6 +8,8 @@ pub mod clock;
 pub mod config;
 pub mod exchange;
 pub mod failure;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod logs;
 #[doc(hidden)]
 pub mod measure;

@@ -30,6 +30,8 @@
 //! `/admin`; in front of one, rules belong on a whole prefix (`/{path+}`) with exceptions for what is open, not the
 //! other way round.
 
+pub(crate) mod fuzz;
+
 use std::borrow::Cow;
 
 /// Why a path has no canonical form. The message is fit for the client.

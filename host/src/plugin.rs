@@ -20,6 +20,7 @@ mod ticker;
 mod wasi;
 
 pub use code::compiler;
+pub(crate) use edit::fuzz;
 pub(crate) use edit::{ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict};
 pub(crate) use hooks::Hooks;
 pub(crate) use load::{Surroundings, Unloadable};

@@ -2,6 +2,8 @@
 //!
 //! Nothing is parsed ahead and nothing is changed: the query goes upstream as the client sent it.
 
+pub(crate) mod fuzz;
+
 use std::borrow::Cow;
 
 use http::HeaderValue;

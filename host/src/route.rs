@@ -21,9 +21,11 @@
 //!
 //! The time depends on the request, not on the number of routes: see `tree.rs`.
 
+pub(crate) mod fuzz;
 mod hash;
 mod leaf;
 mod params;
+mod reference;
 mod tree;
 
 pub(crate) use hash::FastMap;

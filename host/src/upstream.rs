@@ -6,6 +6,7 @@
 mod body;
 mod connection;
 mod framing;
+pub(crate) mod fuzz;
 mod head;
 mod pool;
 mod sending;

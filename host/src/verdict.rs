@@ -10,6 +10,7 @@
 //! memory for the cache's sake, and nobody outside can find two requests with one key.
 
 mod flight;
+pub(crate) mod fuzz;
 
 use std::{
     hash::{BuildHasherDefault, Hasher},

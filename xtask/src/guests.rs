@@ -82,6 +82,11 @@ pub(crate) fn module(folder: &Path, name: &str, way: Way) -> Result<PathBuf> {
     Ok(Path::new(BUILD_FOLDER).join(toolchain::TARGET).join("release").join(format!("{name}.wasm")))
 }
 
+/// Where the core modules of the guests are.
+pub(crate) fn modules() -> PathBuf {
+    Path::new(BUILD_FOLDER).join(toolchain::TARGET).join("guest")
+}
+
 /// Folders that look like guest crates but are no members of the workspace, so that nobody would build them.
 pub(crate) fn forgotten() -> Result<Vec<PathBuf>> {
     let known = find()?;
@@ -122,7 +127,7 @@ fn guest(package: &Value, root: &Path) -> Option<Guest> {
 /// Makes a component of a guest's core module, and says what it imports beside the gateway's own contract.
 fn encode(guest: &Guest) -> Result<()> {
     let file = format!("{}.wasm", guest.name.replace('-', "_"));
-    let module = Path::new(BUILD_FOLDER).join(toolchain::TARGET).join("guest").join(file);
+    let module = modules().join(file);
     let module = fs::read(&module)
         .with_context(|| format!("reading {} (is `crate-type = [\"cdylib\"]` in the manifest?)", module.display()))?;
     let component = ComponentEncoder::default().validate(true).module(&module)?.encode()?;

@@ -9,6 +9,7 @@ pub(crate) mod kill;
 pub(crate) mod latency;
 pub(crate) mod ledger;
 pub(crate) mod load;
+pub(crate) mod random;
 pub(crate) mod reload;
 pub(crate) mod stop;
 pub(crate) mod upstream;
@@ -34,6 +35,8 @@ pub(crate) struct Options {
 enum Part {
     /// Replaces plugins and the configuration under load: no request fails, none is served by two generations
     Reload(reload::Options),
+    /// Loads random components: none of them does harm
+    Random(random::Options),
     /// Stops the gateway under load with SIGTERM: no exchange is lost, and it ends in time
     Stop(stop::Options),
     /// Kills the gateway at any moment: each start after that is clean, and quick when its code is kept
@@ -48,6 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     demo::build(&["gatehouse"])?;
     match &options.part {
         Part::Reload(options) => reload::run(options),
+        Part::Random(options) => random::run(options),
         Part::Stop(options) => stop::run(options),
         Part::Kill(options) => kill::run(options),
         Part::Corpus(options) => corpus::run(options),

@@ -32,6 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             step(&format!("example {name}"), || demo::check(&name))?;
         }
         step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
+        step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;
         step("soak kill", || soak::kill::run(&soak::kill::Options { times: 10, seed: None }))?;
         step("soak corpus", || soak::corpus::run(&soak::corpus::Options { calls: 2_000, untimed: true }))?;

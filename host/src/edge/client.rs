@@ -60,9 +60,10 @@ fn walk(
 ) -> IpAddr {
     let mut client = peer;
     for field in headers.get_all(chain).iter().rev() {
-        let Ok(field) = field.to_str() else { return client };
-        for entry in field.rsplit(',') {
-            let Some(address) = read(entry.trim_ascii()) else { return client };
+        for entry in field.as_bytes().rsplit(|&byte| byte == b',') {
+            // What is not UTF-8 is no address; only its own entry is none.
+            let entry = std::str::from_utf8(entry.trim_ascii()).ok();
+            let Some(address) = entry.and_then(read) else { return client };
             client = address;
             if !is_trusted(client, trusted) {
                 return client;
@@ -162,6 +163,18 @@ mod tests {
         }
         assert_eq!(x("9.9.9.9, unknown, 10.1.1.1"), "10.1.1.1");
         assert_eq!(client(XForwarded, &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn bytes_of_a_client_can_not_spoil_what_a_proxy_wrote_behind_them() {
+        let peer = "10.0.0.1".parse().unwrap();
+        let networks = [Network { address: "10.0.0.0".parse().unwrap(), prefix: 8 }];
+        for (name, value) in [(X_FORWARDED_FOR, &b"\xff\t\xe9, 192.0.2.1"[..]), (FORWARDED, b"for=\xff, for=192.0.2.1")]
+        {
+            let speaks = if name == FORWARDED { Rfc7239 } else { XForwarded };
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_bytes(value).unwrap())]);
+            assert_eq!(client_address(peer, &headers, &networks, speaks).to_string(), "192.0.2.1");
+        }
     }
 
     #[test]

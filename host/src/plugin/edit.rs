@@ -2,6 +2,8 @@
 //!
 //! Nothing past this file sees a string that a plugin wrote as a header, a status or a path.
 
+pub(crate) mod fuzz;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,40 +1,11 @@
 //! The rule of specificity: by example, and against an implementation that sorts all matches by it.
 #![allow(clippy::unwrap_used)]
 
-use std::cmp::Reverse;
-
-use http::HeaderName;
-
-use super::*;
+use super::{
+    reference::{self, Asked},
+    *,
+};
 use crate::config::{Match, Segment};
-
-/// `GET,POST example.com/pets/{id}`; `ANY`, no host and no path are possible, and headers may follow: `?name=value`,
-/// `?name`.
-fn rule(text: &str) -> Match {
-    let mut parts = text.split('?');
-    let (methods, target) = parts.next().unwrap().split_once(' ').unwrap();
-    let (host, path) = target.split_at(target.find('/').unwrap_or(target.len()));
-    let headers = parts.map(|part| match part.split_once('=') {
-        Some((name, value)) => (name.parse().unwrap(), Some(value.to_owned())),
-        None => (part.parse().unwrap(), None),
-    });
-    Match {
-        host: (!host.is_empty()).then(|| host.to_owned()),
-        methods: (methods != "ANY").then(|| methods.split(',').map(|method| method.parse().unwrap()).collect()),
-        path: path.strip_prefix('/').map(|path| path.split('/').map(segment).collect()),
-        headers: headers.collect(),
-    }
-}
-
-fn segment(text: &str) -> Segment {
-    match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-        None => Segment::Literal(text.to_owned()),
-        Some(name) => match name.strip_suffix('+') {
-            Some(name) => Segment::Greedy(name.to_owned()),
-            None => Segment::Param(name.to_owned()),
-        },
-    }
-}
 
 struct Table {
     rules: Vec<Match>,
@@ -43,7 +14,7 @@ struct Table {
 
 impl Table {
     fn new<T: AsRef<str>>(rules: &[T]) -> Self {
-        let rules: Vec<Match> = rules.iter().map(|text| rule(text.as_ref())).collect();
+        let rules: Vec<Match> = rules.iter().map(|text| reference::rule(text.as_ref()).unwrap()).collect();
         Self { router: Router::of(&rules), rules }
     }
 
@@ -74,15 +45,7 @@ impl Table {
 }
 
 fn with_lookup<T>(request: &str, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
-    let mut parts = request.split('?');
-    let (method, target) = parts.next().unwrap().split_once(' ').unwrap();
-    let (host, path) = target.split_at(target.find(['/', '*']).unwrap());
-    let mut headers = HeaderMap::new();
-    for part in parts {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
-    }
-    ask(&Lookup { host, method: &method.parse().unwrap(), path, headers: &headers })
+    ask(&Asked::read(request).unwrap().lookup())
 }
 
 #[test]
@@ -209,57 +172,6 @@ fn a_hostile_path_visits_no_node_twice() {
     table.misses(&format!("GET x{}", "/a".repeat(4_000)));
 }
 
-/// The rule, word for word: collects all that match and takes the least by rank.
-fn naive(rules: &[Match], lookup: &Lookup<'_>) -> Option<usize> {
-    let takes = |rule: &Match| {
-        matches_but_for_method(rule, lookup)
-            && rule.methods.as_ref().is_none_or(|methods| methods.contains(lookup.method))
-    };
-    let matching = rules.iter().enumerate().filter(|(_, rule)| takes(rule));
-    matching.min_by_key(|(index, rule)| (rank(rule), *index)).map(|(index, _)| index)
-}
-
-type Rank = (u8, Reverse<usize>, Vec<u8>, bool, Reverse<usize>);
-
-fn rank(rule: &Match) -> Rank {
-    let (host, length) = match rule.host.as_deref() {
-        Some(host) if host.starts_with('*') => (1, host.len()),
-        Some(_) => (0, 0),
-        None => (2, 0),
-    };
-    let kind = |segment: &Segment| match segment {
-        Segment::Literal(_) => 0,
-        Segment::Param(_) => 1,
-        Segment::Greedy(_) => 2,
-    };
-    let path = rule.path.as_ref().map_or(vec![3], |path| path.iter().map(kind).collect());
-    (host, Reverse(length), path, rule.methods.is_none(), Reverse(rule.headers.len()))
-}
-
-fn matches_but_for_method(rule: &Match, lookup: &Lookup<'_>) -> bool {
-    let host = rule.host.as_deref().is_none_or(|host| match host.strip_prefix('*') {
-        Some(suffix) => lookup.host.len() > suffix.len() && lookup.host.ends_with(suffix),
-        None => lookup.host == host,
-    });
-    let path = rule.path.as_ref().is_none_or(|template| {
-        let segments: Vec<&str> = lookup.path[1..].split('/').collect();
-        let rest_fits = match template.last() {
-            Some(Segment::Greedy(_)) => segments.len() >= template.len() && !segments[template.len() - 1].is_empty(),
-            _ => segments.len() == template.len(),
-        };
-        rest_fits
-            && template.iter().zip(&segments).all(|(part, &segment)| match part {
-                Segment::Literal(text) => text.replace("%40", "@") == segment.replace("%40", "@"),
-                Segment::Param(_) | Segment::Greedy(_) => !segment.is_empty(),
-            })
-    });
-    let headers = rule.headers.iter().all(|(name, value)| match value {
-        None => lookup.headers.contains_key(name),
-        Some(value) => lookup.headers.get(name).is_some_and(|field| field == value.as_str()),
-    });
-    host && path && headers
-}
-
 /// A linear congruential generator (Knuth's constants): the same tables in every run.
 struct Dice(u64);
 
@@ -309,7 +221,7 @@ fn the_tree_finds_what_sorting_all_matches_finds() {
         for _ in 0..20 {
             let request = dice.request();
             let (expected, near) = with_lookup(&request, |lookup| {
-                (naive(&table.rules, lookup), table.rules.iter().any(|rule| matches_but_for_method(rule, lookup)))
+                (reference::find(&table.rules, lookup), !reference::allowed(&table.rules, lookup).is_empty())
             });
             match (table.find(&request), expected) {
                 (Found::Match { route, .. }, Some(expected)) if route == expected => found += 1,

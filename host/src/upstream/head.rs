@@ -10,7 +10,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
 };
-use memchr::{memchr_iter, memmem};
+use memchr::memmem;
 
 use super::framing::Framing;
 use crate::edge::{is_hop_by_hop, options, write_field};
@@ -63,29 +63,28 @@ pub(super) struct Head {
     pub(super) keep: bool,
 }
 
-/// The end of a header section.
-static END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
+/// The end of a header section: a line and an empty one.
+static END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\n\r\n"));
+
+/// The same where lines end with LF alone, as old servers write them (RFC 9112 section 2.2).
+static BARE_END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\n\n"));
 
 /// Takes one header section off the front; None when it is not whole yet. `seen` bytes were looked at before.
+///
+/// The first end counts, of either kind: what follows it may hold one of the other, and may have come already or not.
 pub(super) fn take(buffer: &mut BytesMut, seen: &mut usize) -> Option<Bytes> {
-    // The last three bytes may be the beginning of the end.
-    let from = seen.saturating_sub(3);
-    if let Some(at) = END.find(&buffer[from..]) {
-        *seen = 0;
-        return Some(buffer.split_to(from + at + 4).freeze());
-    }
-    // Lines that end with LF alone, as old servers write them (RFC 9112 section 2.2).
-    for at in memchr_iter(b'\n', &buffer[from..]) {
-        let length = match buffer[from + at + 1..] {
-            [b'\n', ..] => 2,
-            [b'\r', b'\n', ..] => 3,
-            _ => continue,
-        };
-        *seen = 0;
-        return Some(buffer.split_to(from + at + length).freeze());
-    }
-    *seen = buffer.len();
-    None
+    // The last two bytes may be the beginning of the end.
+    let from = seen.saturating_sub(2);
+    let end = END.find(&buffer[from..]).map(|at| from + at);
+    // The line feed that begins the one may end the other.
+    let before = end.map_or(buffer.len(), |at| at + 1);
+    let bare = BARE_END.find(&buffer[from..before]).map(|at| from + at + 2);
+    let Some(length) = bare.or(end.map(|at| at + 3)) else {
+        *seen = buffer.len();
+        return None;
+    };
+    *seen = 0;
+    Some(buffer.split_to(length).freeze())
 }
 
 /// Understands a header section. `headers` is empty; its memory is used again.
@@ -206,6 +205,19 @@ mod tests {
             }
             assert_eq!(taken.unwrap(), b"HTTP/1.1 200 OK\r\na: b\r\n\r\n"[..], "{piece}");
             assert_eq!(buffer, b"body\n\n"[..]);
+        }
+    }
+
+    #[test]
+    fn the_first_end_of_a_header_section_counts_whatever_has_come_behind_it() {
+        for text in ["HTTP/1.1 200 OK\n\nab\r\n\r\ncd", "HTTP/1.1 200 OK\n\r\n\n\n", "HTTP/1.1 200 OK\r\n\n\r\n\r\n"] {
+            let length = "HTTP/1.1 200 OK\n\n".len() + text.starts_with("HTTP/1.1 200 OK\n\r") as usize;
+            let length = length + text.starts_with("HTTP/1.1 200 OK\r") as usize;
+            for cut in length..=text.len() {
+                let (mut buffer, mut seen) = (BytesMut::from(&text[..cut]), 0);
+                assert_eq!(take(&mut buffer, &mut seen).unwrap(), text[..length], "{text:?} {cut}");
+                assert_eq!(buffer, text[length..cut]);
+            }
         }
     }
 
