@@ -5,7 +5,7 @@ use super::{
     reference::{self, Asked},
     *,
 };
-use crate::config::{Match, Segment};
+use crate::config::Match;
 
 struct Table {
     rules: Vec<Match>,
