@@ -4,6 +4,7 @@
 //! of its pool while it is called and goes back only after the call ended well, so one that trapped, ran out of time or
 //! whose exchange was dropped in the middle is never used again.
 
+mod aside;
 mod bindings;
 mod budget;
 mod code;
@@ -14,6 +15,9 @@ mod http;
 mod instance;
 mod keyvalue;
 mod load;
+mod pace;
+mod rest;
+mod session;
 mod shared;
 mod state;
 mod ticker;
@@ -24,15 +28,12 @@ pub(crate) use edit::fuzz;
 pub(crate) use edit::{ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict};
 pub(crate) use hooks::Hooks;
 pub(crate) use load::{Surroundings, Unloadable};
+pub(crate) use session::Session;
 pub(crate) use state::Reads;
 
-use std::{
-    mem,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -40,26 +41,17 @@ use wasmtime::component::InstancePre;
 
 use crate::{
     config::{self, Isolation},
-    exchange::Exchange,
     failure::Fault,
     lock::lock,
     metrics::{Alive, PluginMetrics},
     verdict::VerdictCache,
 };
 use code::Digest;
-use edit::Checked;
-use instance::{Functions, Instance};
+use hooks::Entry;
+use instance::Instance;
+use rest::Rest;
 use shared::Shared;
 use state::State;
-
-/// Crashes in a row after which a plugin rests.
-const CRASH_LOOP: u32 = 10;
-
-/// The first rest; each further crash doubles it.
-const FIRST_REST: Duration = Duration::from_secs(1);
-
-/// The longest rest.
-const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// A loaded plugin.
 pub(crate) struct Plugin {
@@ -79,9 +71,7 @@ pub(crate) struct Plugin {
     /// Requests that wait for an instance; rung for one of them when an instance is back in its pool.
     waiting: AtomicUsize,
     returned: Notify,
-    crashes: AtomicU32,
-    /// Milliseconds of the process's life.
-    rest_until: AtomicU64,
+    rest: Rest,
     _alive: Alive,
 }
 
@@ -109,7 +99,7 @@ impl Plugin {
 
     /// An instance to call hooks on; back to the pool when dropped, if it is still good.
     pub(crate) async fn session(self: &Arc<Self>, worker: usize) -> Result<Session, Fault> {
-        if self.rests() {
+        if self.rest.rests() {
             return Err(Fault::Resting);
         }
         let instance = match self.idle(worker) {
@@ -117,7 +107,7 @@ impl Plugin {
             // Boxed: the room for making one is paid by nobody who finds one.
             None => Box::pin(self.another(worker)).await?,
         };
-        Ok(Session { instance: Some(instance), plugin: self.clone(), worker, usable: true })
+        Ok(Session::new(self.clone(), instance, worker))
     }
 
     fn idle(&self, worker: usize) -> Option<Box<Instance>> {
@@ -125,13 +115,23 @@ impl Plugin {
         std::iter::from_fn(|| pool.pop()).find(|instance| instance.suits())
     }
 
-    async fn another(&self, worker: usize) -> Result<Box<Instance>, Fault> {
+    async fn another(self: &Arc<Self>, worker: usize) -> Result<Box<Instance>, Fault> {
         let free = tokio::time::timeout(self.config.limits.time, self.free(worker));
         match free.await.map_err(|_| Fault::Busy)? {
             Free::Instance(instance) => Ok(instance),
             Free::Room(permit) => {
-                let started = Instance::start(self.recipe(), Some(permit)).await;
-                started.inspect_err(|fault| self.crashed(fault))
+                let started = match self.shared.starts.is_long() {
+                    true => {
+                        let this = self.clone();
+                        aside::run(async move { Instance::start(this.recipe(), Some(permit)).await }).await
+                    }
+                    false => Instance::start(self.recipe(), Some(permit)).await,
+                };
+                match &started {
+                    Ok(_) => self.rest.went_well(Entry::Start),
+                    Err(fault) => self.crashed(Entry::Start, fault),
+                }
+                started
             }
         }
     }
@@ -157,7 +157,7 @@ impl Plugin {
     fn give_back(&self, worker: usize, mut instance: Box<Instance>) {
         instance.uses += 1;
         if self.config.isolation == Isolation::Request || instance.is_worn() || !instance.suits() {
-            return;
+            return self.discard(instance);
         }
         lock(&self.pools[worker % self.pools.len()]).push(instance);
         if self.waiting.load(Ordering::SeqCst) > 0 {
@@ -165,29 +165,21 @@ impl Plugin {
         }
     }
 
-    fn rests(&self) -> bool {
-        self.crashes.load(Ordering::Relaxed) >= CRASH_LOOP && uptime() < self.rest_until.load(Ordering::Relaxed)
+    fn discard(&self, instance: Box<Instance>) {
+        match self.shared.calls.is_long() {
+            true => aside::discard(instance),
+            false => drop(instance),
+        }
     }
 
-    fn crashed(&self, fault: &Fault) {
+    fn crashed(&self, entry: Entry, fault: &Fault) {
         self.shared.metrics.faults.inc();
         if !fault.is_crash() {
             return;
         }
-        let crashes = self.crashes.fetch_add(1, Ordering::Relaxed) + 1;
-        if crashes < CRASH_LOOP {
-            return;
-        }
-        let doublings = (crashes - CRASH_LOOP).min(6);
-        let rest = (FIRST_REST * 2u32.pow(doublings)).min(LONGEST_REST);
-        self.rest_until.store(uptime() + rest.as_millis() as u64, Ordering::Relaxed);
-        let plugin = self.name();
-        tracing::warn!(target: "plugin", plugin, "has crashed {crashes} times in a row and rests for {rest:?}");
-    }
-
-    fn went_well(&self) {
-        if self.crashes.load(Ordering::Relaxed) != 0 {
-            self.crashes.store(0, Ordering::Relaxed);
+        if let Some((crashes, rest)) = self.rest.crashed(entry) {
+            let plugin = self.name();
+            tracing::warn!(target: "plugin", plugin, "has crashed {crashes} times in a row and rests for {rest:?}");
         }
     }
 }
@@ -211,175 +203,5 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Milliseconds since the process first asked.
-fn uptime() -> u64 {
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    START.elapsed().as_millis() as u64
-}
-
-/// An instance in the hands of one exchange.
-pub(crate) struct Session {
-    plugin: Arc<Plugin>,
-    instance: Option<Box<Instance>>,
-    worker: usize,
-    /// False from the start of a call until it has ended well.
-    usable: bool,
-}
-
-/// Calls a function of the instance, if the component exports it.
-macro_rules! hook {
-    ($session:ident, $exchange:ident, $function:ident, $params:expr) => {{
-        let Self { plugin, instance, usable, .. } = $session;
-        let instance = instance.as_mut().expect("a session has its instance until it is dropped");
-        let Functions { $function: function, .. } = &instance.functions;
-        match function.clone() {
-            None => None,
-            Some(function) => {
-                *usable = false;
-                plugin.shared.metrics.calls.inc();
-                let result = instance.call($exchange, &function, $params).await;
-                *usable = result.is_ok();
-                match &result {
-                    Ok(_) => plugin.went_well(),
-                    Err(fault) => plugin.crashed(fault),
-                }
-                Some(result)
-            }
-        }
-    }};
-}
-
-impl Session {
-    /// Calls `authorizer.authorize`; with `watch`, says what it read.
-    pub(crate) async fn authorize(&mut self, exchange: &Arc<Exchange>, watch: bool) -> Result<(Verdict, Reads), Fault> {
-        if watch && let Some(instance) = &mut self.instance {
-            instance.watch_reads();
-        }
-        let Some(result) = hook!(self, exchange, authorize, ()) else {
-            return Ok((Verdict::Abstain, Reads::Off));
-        };
-        let verdict = self.checked(result?)?;
-        let reads = self.instance.as_mut().map_or(Reads::Off, |instance| instance.take_reads());
-        Ok((verdict, reads))
-    }
-
-    /// Calls `request-filter.on-request`.
-    pub(crate) async fn on_request(&mut self, exchange: &Arc<Exchange>) -> Result<RequestAction, Fault> {
-        match hook!(self, exchange, on_request, ()) {
-            None => Ok(RequestAction::Unchanged),
-            Some(result) => self.checked(result?),
-        }
-    }
-
-    /// Calls `request-body-filter.request-body-limit`; capped by `limits.body`.
-    pub(crate) async fn request_body_limit(&mut self, exchange: &Arc<Exchange>) -> Result<Option<u64>, Fault> {
-        let limit = hook!(self, exchange, request_body_limit, ()).transpose()?.flatten();
-        Ok(limit.map(|limit| limit.min(self.plugin.config.limits.body)))
-    }
-
-    /// Calls `request-body-filter.on-request-body`.
-    pub(crate) async fn on_request_body(
-        &mut self,
-        exchange: &Arc<Exchange>,
-        body: Vec<u8>,
-    ) -> Result<RequestAction, Fault> {
-        match hook!(self, exchange, on_request_body, (body,)) {
-            None => Ok(RequestAction::Unchanged),
-            Some(result) => self.checked(result?),
-        }
-    }
-
-    /// Calls `request-chunk-filter.on-request-chunk`.
-    pub(crate) async fn on_request_chunk(
-        &mut self,
-        exchange: &Arc<Exchange>,
-        chunk: Vec<u8>,
-        last: bool,
-    ) -> Result<ChunkAction, Fault> {
-        match hook!(self, exchange, on_request_chunk, (chunk, last)) {
-            None => Ok(ChunkAction::Unchanged),
-            Some(result) => self.checked(result?),
-        }
-    }
-
-    /// Calls `response-filter.on-response`.
-    pub(crate) async fn on_response(&mut self, exchange: &Arc<Exchange>) -> Result<ResponseAction, Fault> {
-        match hook!(self, exchange, on_response, ()) {
-            None => Ok(ResponseAction::Unchanged),
-            Some(result) => self.checked(result?),
-        }
-    }
-
-    /// Calls `response-body-filter.response-body-limit`; capped by `limits.body`.
-    pub(crate) async fn response_body_limit(&mut self, exchange: &Arc<Exchange>) -> Result<Option<u64>, Fault> {
-        let limit = hook!(self, exchange, response_body_limit, ()).transpose()?.flatten();
-        Ok(limit.map(|limit| limit.min(self.plugin.config.limits.body)))
-    }
-
-    /// Calls `response-body-filter.on-response-body`.
-    pub(crate) async fn on_response_body(
-        &mut self,
-        exchange: &Arc<Exchange>,
-        body: Vec<u8>,
-    ) -> Result<ResponseAction, Fault> {
-        match hook!(self, exchange, on_response_body, (body,)) {
-            None => Ok(ResponseAction::Unchanged),
-            Some(result) => self.checked(result?),
-        }
-    }
-
-    /// Calls `response-chunk-filter.on-response-chunk`.
-    pub(crate) async fn on_response_chunk(
-        &mut self,
-        exchange: &Arc<Exchange>,
-        chunk: Vec<u8>,
-        last: bool,
-    ) -> Result<ChunkAction, Fault> {
-        match hook!(self, exchange, on_response_chunk, (chunk, last)) {
-            None => Ok(ChunkAction::Unchanged),
-            Some(result) => self.checked(result?),
-        }
-    }
-
-    /// Calls `logger.log`.
-    pub(crate) async fn log(&mut self, exchange: &Arc<Exchange>) -> Result<(), Fault> {
-        match hook!(self, exchange, log, ()) {
-            None => Ok(()),
-            Some(result) => result?.map_err(|text| self.faulty(Fault::Error(text))),
-        }
-    }
-
-    /// Keeps the instance from being used again: its exchange ends with state of its own left in it.
-    pub(crate) fn spoil(&mut self) {
-        self.usable = false;
-    }
-
-    fn checked<T, C: Checked<T>>(&self, result: Result<C, String>) -> Result<T, Fault> {
-        let value = result.map_err(|text| self.faulty(Fault::Error(text)))?;
-        value.checked().map_err(|why| self.faulty(Fault::Invalid(why)))
-    }
-
-    /// Counts a fault that shows only in what the caller wanted to do with an answer.
-    pub(crate) fn faulty(&self, fault: Fault) -> Fault {
-        self.plugin.shared.metrics.faults.inc();
-        fault
-    }
-
-    /// The plugin.
-    pub(crate) fn plugin(&self) -> &Arc<Plugin> {
-        &self.plugin
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if let Some(instance) = mem::take(&mut self.instance)
-            && self.usable
-        {
-            self.plugin.give_back(self.worker, instance);
-        }
     }
 }

@@ -19,7 +19,8 @@ use crate::config::PluginLimits;
 
 thread_local! {
     /// What the thread's clock showed when the guest that runs now began, less what it had used before; `UNKNOWN` until
-    /// the first tick that finds a plain call running: reading the clock at each call would cost it a tenth more.
+    /// the first tick that finds a plain call running that is not measured: reading the clock at each call would cost it
+    /// a tenth more.
     static BEGAN: Cell<i64> = const { Cell::new(UNKNOWN) };
 }
 
@@ -103,15 +104,18 @@ impl Budget {
     }
 }
 
-/// Runs a plain call: its time counts from the first tick that finds it running.
-pub(super) fn plainly<T>(guest: impl FnOnce() -> T) -> T {
-    BEGAN.set(UNKNOWN);
-    let _running = Running::new();
-    guest()
+/// Runs a plain call. Its time counts from its beginning if it is `measured`, and is told then; else from the first tick
+/// that finds it running.
+pub(super) fn plainly<T>(measured: bool, guest: impl FnOnce() -> T) -> (T, Option<Duration>) {
+    BEGAN.set(if measured { thread_time() } else { UNKNOWN });
+    let running = Running::new();
+    let value = guest();
+    drop(running);
+    (value, measured.then(used))
 }
 
-/// Runs a call on a fiber: only the time in which it is polled counts.
-pub(super) async fn on_fiber<T>(guest: impl Future<Output = T>) -> T {
+/// Runs a call on a fiber, and tells its time: only that in which it is polled counts.
+pub(super) async fn on_fiber<T>(guest: impl Future<Output = T>) -> (T, Duration) {
     let mut guest = pin!(guest);
     let mut used = 0;
     poll_fn(|context| {
@@ -121,7 +125,7 @@ pub(super) async fn on_fiber<T>(guest: impl Future<Output = T>) -> T {
         let polled = guest.as_mut().poll(context);
         drop(running);
         used = thread_time() - began;
-        polled
+        polled.map(|value| (value, nanoseconds(used)))
     })
     .await
 }
@@ -132,7 +136,11 @@ fn used() -> Duration {
     if BEGAN.get() == UNKNOWN {
         BEGAN.set(now);
     }
-    Duration::from_nanos(u64::try_from(now - BEGAN.get()).unwrap_or(0))
+    nanoseconds(now - BEGAN.get())
+}
+
+fn nanoseconds(number: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(number).unwrap_or(0))
 }
 
 /// CPU time of this thread in nanoseconds.
@@ -171,7 +179,7 @@ mod tests {
     #[test]
     fn only_time_on_the_processor_counts() {
         let mut budget = limits();
-        plainly(|| {
+        plainly(false, || {
             budget.tick().unwrap();
             std::thread::sleep(Duration::from_millis(20));
             budget.tick().unwrap();

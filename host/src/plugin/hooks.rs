@@ -17,6 +17,30 @@ const COMPATIBLE: &str = "0.1.";
 /// The type of `lifecycle.init`.
 type Init = TypedFunc<(String,), (Result<(), String>,)>;
 
+/// A function of a component that is called in the course of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Entry {
+    /// To make an instance; none of the contract's.
+    Start,
+    Authorize,
+    OnRequest,
+    RequestBodyLimit,
+    OnRequestBody,
+    OnRequestChunk,
+    OnResponse,
+    ResponseBodyLimit,
+    OnResponseBody,
+    OnResponseChunk,
+    Log,
+}
+
+impl Entry {
+    /// One bit for each.
+    pub(super) fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
 /// Which hooks a component exports.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {

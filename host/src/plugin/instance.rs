@@ -2,7 +2,7 @@
 //!
 //! Two ways to call: a component whose imports are all plain host functions is called directly on the worker, without
 //! a fiber; one with asynchronous imports (outbound HTTP, WASI's streams), or that has been seen to run long, runs on a
-//! fiber: it can be suspended, and at each tick lets others run.
+//! fiber: it can be suspended, and at each tick lets others run. What runs long does so beside the workers (`aside.rs`).
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -27,24 +27,25 @@ use super::{
 };
 use crate::{exchange::Exchange, failure::Fault};
 
-/// CPU time in one hook after which a plugin's calls are made on fibers.
-const LONG: Duration = Duration::from_millis(2);
+/// One of so many calls of an instance has its CPU time measured where that costs something, the first of them too.
+const MEASURED: u64 = 32;
 
-type Hook<P, R> = Option<TypedFunc<P, (R,)>>;
+/// A function, if the component exports it.
+pub(super) type Function<P, R> = Option<TypedFunc<P, (R,)>>;
 
 /// The functions of an instance, for the hooks that the component exports.
 #[derive(Default)]
 pub(super) struct Functions {
-    pub(super) authorize: Hook<(), Result<authorizer::Verdict, String>>,
-    pub(super) on_request: Hook<(), Result<request_filter::RequestAction, String>>,
-    pub(super) request_body_limit: Hook<(), Option<u64>>,
-    pub(super) on_request_body: Hook<(Vec<u8>,), Result<request_body_filter::RequestBodyAction, String>>,
-    pub(super) on_request_chunk: Hook<(Vec<u8>, bool), Result<request_chunk_filter::ChunkAction, String>>,
-    pub(super) on_response: Hook<(), Result<response_filter::ResponseAction, String>>,
-    pub(super) response_body_limit: Hook<(), Option<u64>>,
-    pub(super) on_response_body: Hook<(Vec<u8>,), Result<response_body_filter::ResponseBodyAction, String>>,
-    pub(super) on_response_chunk: Hook<(Vec<u8>, bool), Result<request_chunk_filter::ChunkAction, String>>,
-    pub(super) log: Hook<(), Result<(), String>>,
+    pub(super) authorize: Function<(), Result<authorizer::Verdict, String>>,
+    pub(super) on_request: Function<(), Result<request_filter::RequestAction, String>>,
+    pub(super) request_body_limit: Function<(), Option<u64>>,
+    pub(super) on_request_body: Function<(Vec<u8>,), Result<request_body_filter::RequestBodyAction, String>>,
+    pub(super) on_request_chunk: Function<(Vec<u8>, bool), Result<request_chunk_filter::ChunkAction, String>>,
+    pub(super) on_response: Function<(), Result<response_filter::ResponseAction, String>>,
+    pub(super) response_body_limit: Function<(), Option<u64>>,
+    pub(super) on_response_body: Function<(Vec<u8>,), Result<response_body_filter::ResponseBodyAction, String>>,
+    pub(super) on_response_chunk: Function<(Vec<u8>, bool), Result<request_chunk_filter::ChunkAction, String>>,
+    pub(super) log: Function<(), Result<(), String>>,
 }
 
 /// One running copy of a plugin.
@@ -65,25 +66,39 @@ pub(super) struct Recipe<'a> {
     pub(super) hooks: &'a Hooks,
     pub(super) shared: &'a Arc<Shared>,
     pub(super) config: &'a str,
+    /// Whether it must be called on a fiber.
     pub(super) fiber: bool,
+}
+
+impl Recipe<'_> {
+    /// Whether it is made on a fiber.
+    fn starts_on_fiber(&self) -> bool {
+        self.fiber || self.shared.starts.is_long()
+    }
 }
 
 impl Instance {
     /// Makes one and runs its `init`.
     pub(super) async fn start(recipe: Recipe<'_>, permit: Option<OwnedSemaphorePermit>) -> Result<Box<Self>, Fault> {
-        let (mut store, instance) = instantiate(&recipe).await?;
+        let on_fiber = recipe.starts_on_fiber();
+        let (mut store, instance) = instantiate(&recipe, on_fiber).await?;
         let Recipe { hooks, shared, config, fiber, .. } = recipe;
         let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
         let functions = hooks.functions(&mut store, &instance).map_err(wrong)?;
         let init = hooks.init(&mut store, &instance).map_err(wrong)?;
         shared.metrics.instances.inc();
-        let mut this = Box::new(Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: permit });
+        let mut this =
+            Box::new(Self { store, functions, fiber: on_fiber, uses: 0, memory_at_start: 0, _permit: permit });
         if let Some(init) = init {
             match this.invoke(&init, (config.to_owned(),), shared.limits.init).await {
                 Ok(Ok(())) => {}
                 Ok(Err(text)) => return Err(Fault::Start(format!("`init` refused its configuration: {text}"))),
-                Err(fault) => return Err(Fault::Start(format!("`init` {fault}"))),
+                Err(fault) => return Err(at_start("`init` ", fault)),
             }
+        }
+        if on_fiber && !fiber {
+            this.fiber = false;
+            go_on(&mut this.store);
         }
         this.memory_at_start = this.memory();
         Ok(this)
@@ -91,13 +106,14 @@ impl Instance {
 
     /// Makes one only to ask it for its manifest.
     pub(super) async fn describe(recipe: Recipe<'_>) -> Result<Option<Manifest>, Fault> {
-        let (mut store, instance) = instantiate(&recipe).await?;
+        let fiber = recipe.starts_on_fiber();
+        let (mut store, instance) = instantiate(&recipe, fiber).await?;
         let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
         let Some(describe) = recipe.hooks.describe(&mut store, &instance).map_err(wrong)? else { return Ok(None) };
         let functions = Functions::default();
-        let mut this = Self { store, functions, fiber: recipe.fiber, uses: 0, memory_at_start: 0, _permit: None };
+        let mut this = Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: None };
         let manifest = this.invoke(&describe, (), recipe.shared.limits.init).await;
-        manifest.map(Some).map_err(|fault| Fault::Start(format!("`describe` {fault}")))
+        manifest.map(Some).map_err(|fault| at_start("`describe` ", fault))
     }
 
     /// Calls a hook for an exchange. After a fault of the instance (anything but an `err` that it returned) it must
@@ -132,13 +148,18 @@ impl Instance {
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
         arm(&mut self.store, cpu);
-        let result = if self.fiber {
+        let (result, time) = if self.fiber {
             let wall = self.store.data().shared.limits.time.max(cpu);
             // Boxed, so that a plain call does not carry the room for it.
             Box::pin(timely(wall, function.call_async(&mut self.store, params))).await
         } else {
-            plainly(|| function.call(&mut self.store, params)).map_err(Raw::Wasm)
+            let measured = self.uses.is_multiple_of(MEASURED);
+            let (result, time) = plainly(measured, || function.call(&mut self.store, params));
+            (result.map_err(Raw::Wasm), time)
         };
+        if let Some(time) = time {
+            self.store.data().took(time);
+        }
         match result {
             Ok((value,)) => Ok(value),
             Err(raw) => Err(fault(raw, &self.store)),
@@ -162,7 +183,7 @@ impl Instance {
 
     /// Whether it is called in the way that its plugin needs by now.
     pub(super) fn suits(&self) -> bool {
-        self.fiber || !self.store.data().shared.is_long()
+        self.fiber || !self.store.data().shared.calls.is_long()
     }
 
     /// Whether it has served long enough, or grown so far that it would soon fail: linear memory never shrinks.
@@ -172,37 +193,55 @@ impl Instance {
     }
 }
 
-async fn instantiate(recipe: &Recipe<'_>) -> Result<(Store<State>, WasmInstance), Fault> {
-    let Recipe { pre, hooks, shared, fiber, .. } = *recipe;
+async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, WasmInstance), Fault> {
+    let Recipe { pre, hooks, shared, .. } = *recipe;
     let limit = shared.limits.init;
     let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
     store.limiter(|state| state);
     // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
     store.set_hostcall_fuel((shared.limits.body as usize).saturating_add(1 << 20));
     match fiber {
-        // tokio's way to yield: wasmtime's own would wake at once, and sockets be looked at only after 61 ticks.
-        true => store.epoch_deadline_callback(|mut store| {
-            let yielding = Box::pin(tokio::task::yield_now());
-            store.data_mut().budget.tick().map(|_| UpdateDeadline::YieldCustom(1, yielding))
-        }),
-        false => store.epoch_deadline_callback(|mut store| {
-            let state = store.data_mut();
-            let used = state.budget.tick()?;
-            if used > LONG && state.exchange.is_some() {
-                state.shared.runs_long();
-            }
-            Ok(UpdateDeadline::Continue(1))
-        }),
+        true => yield_at_ticks(&mut store),
+        false => go_on(&mut store),
     }
     arm(&mut store, limit);
-    let started = match fiber {
+    let (started, time) = match fiber {
         true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
-        false => plainly(|| pre.instantiate(&mut store)).map_err(Raw::Wasm),
+        false => {
+            let (started, time) = plainly(true, || pre.instantiate(&mut store));
+            (started.map_err(Raw::Wasm), time)
+        }
     };
+    if let Some(time) = time {
+        store.data().took(time);
+    }
     match started {
         Ok(instance) => Ok((store, instance)),
-        Err(raw) => Err(Fault::Start(fault(raw, &store).to_string())),
+        Err(raw) => Err(at_start("", fault(raw, &store))),
     }
+}
+
+/// Lets others of its thread run at each tick.
+fn yield_at_ticks(store: &mut Store<State>) {
+    store.epoch_deadline_callback(|mut store| {
+        // tokio's way to yield: wasmtime's own would wake at once, and sockets be looked at only after 61 ticks.
+        let yielding = Box::pin(tokio::task::yield_now());
+        store.data_mut().tick().map(|()| UpdateDeadline::YieldCustom(1, yielding))
+    });
+}
+
+/// Lets a guest that is called plainly go on at each tick, within its budget.
+fn go_on(store: &mut Store<State>) {
+    store.epoch_deadline_callback(|mut store| store.data_mut().tick().map(|()| UpdateDeadline::Continue(1)));
+}
+
+/// What became of an instance before it served.
+fn at_start(function: &str, fault: Fault) -> Fault {
+    Fault::Start(match fault {
+        Fault::CpuTime => format!("{function}used up its CPU time (`limits.init`)"),
+        Fault::WallTime => format!("{function}used up its time (`limits.init` or `limits.time`, whichever is longer)"),
+        fault => format!("{function}{fault}"),
+    })
 }
 
 /// Gives the next call what it may use.
@@ -217,10 +256,13 @@ enum Raw {
     WallTime,
 }
 
-async fn timely<T>(limit: Duration, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, Raw> {
+async fn timely<T>(
+    limit: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> (Result<T, Raw>, Option<Duration>) {
     match tokio::time::timeout(limit, on_fiber(call)).await {
-        Ok(result) => result.map_err(Raw::Wasm),
-        Err(_) => Err(Raw::WallTime),
+        Ok((result, time)) => (result.map_err(Raw::Wasm), Some(time)),
+        Err(_) => (Err(Raw::WallTime), None),
     }
 }
 

@@ -1,10 +1,7 @@
 //! From `[plugins.NAME]` to a plugin that is ready to be called: read, compiled, its imports held against its grants,
 //! its configuration against its schema, one instance made and initialized. Nothing serves before all of it went well.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU32, AtomicU64, AtomicUsize},
-};
+use std::sync::{Arc, Mutex, atomic::AtomicUsize};
 
 use tokio::sync::{Notify, Semaphore};
 use wasmtime::{Engine, Store, component::Component};
@@ -16,6 +13,7 @@ use super::{
     engine::{Runtime, runtime},
     hooks::{self, Hooks},
     instance::{Instance, Recipe},
+    rest::Rest,
     shared::Shared,
     state::State,
     ticker::Running,
@@ -182,8 +180,7 @@ fn assemble(
         waiting: AtomicUsize::new(0),
         returned: Notify::new(),
         cache,
-        crashes: AtomicU32::new(0),
-        rest_until: AtomicU64::new(0),
+        rest: Rest::default(),
         shared,
         config: config.clone(),
     })
@@ -251,7 +248,7 @@ impl Plugin {
             hooks: &self.hooks,
             shared: &self.shared,
             config: &self.config_json,
-            fiber: self.fiber || self.shared.is_long(),
+            fiber: self.fiber || self.shared.calls.is_long(),
         }
     }
 }

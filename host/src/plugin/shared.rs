@@ -4,12 +4,12 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use super::{bindings::gatehouse::plugin::log::Level, http::Client};
+use super::{bindings::gatehouse::plugin::log::Level, http::Client, pace::Pace};
 use crate::{
     config::{Grants, PluginLimits},
     exchange::Exchange,
@@ -35,8 +35,10 @@ pub(crate) struct Shared {
     pub(super) output: Option<Lines>,
     log_rate: Rate,
     output_rate: Rate,
-    /// Whether a hook has been seen to run long.
-    long: AtomicBool,
+    /// How long hooks take.
+    pub(super) calls: Pace,
+    /// How long making an instance takes.
+    pub(super) starts: Pace,
 }
 
 /// Key-value state of a plugin: by bucket, then by key.
@@ -65,7 +67,8 @@ impl Shared {
             output,
             log_rate: Rate::new(limits.log_lines),
             output_rate: Rate::new(limits.log_lines.saturating_mul(100)),
-            long: AtomicBool::new(false),
+            calls: Pace::default(),
+            starts: Pace::default(),
             limits,
         })
     }
@@ -100,17 +103,12 @@ impl Shared {
         }
     }
 
-    /// Notes that a hook runs long: from now on the plugin's calls are made on fibers, which let others on the worker run.
-    pub(super) fn runs_long(&self) {
-        if !self.long.swap(true, Ordering::Relaxed) {
+    /// A hook has taken so much CPU time, or has so far.
+    pub(super) fn hook_took(&self, time: Duration) {
+        if self.calls.took(time) {
             let plugin = self.name.as_str();
-            tracing::info!(target: "plugin", plugin, "runs long; from now on it lets others run at each millisecond");
+            tracing::info!(target: "plugin", plugin, "runs long ({time:?}): it is called beside the workers from now on");
         }
-    }
-
-    /// Whether a hook has been seen to run long.
-    pub(super) fn is_long(&self) -> bool {
-        self.long.load(Ordering::Relaxed)
     }
 
     pub(super) fn flush(&self) {

@@ -3,6 +3,7 @@
 use std::{
     mem,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use wasmtime::{ResourceLimiter, component::ResourceTable};
@@ -60,6 +61,21 @@ pub(crate) enum Reads {
 }
 
 impl State {
+    /// A tick has found the guest running.
+    pub(super) fn tick(&mut self) -> wasmtime::Result<()> {
+        let time = self.budget.tick()?;
+        self.took(time);
+        Ok(())
+    }
+
+    /// The guest has taken so much CPU time, or has so far.
+    pub(super) fn took(&self, time: Duration) {
+        match self.exchange {
+            Some(_) => self.shared.hook_took(time),
+            None => _ = self.shared.starts.took(time),
+        }
+    }
+
     pub(super) fn new(shared: Arc<Shared>, wasi: bool) -> Self {
         let wasi = wasi.then(|| Box::new(Wasi::new(&shared)));
         let mut table = ResourceTable::new();
