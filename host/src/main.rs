@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
 /// transformers, loggers) and then to its upstream.
@@ -83,10 +84,12 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     logs::start(&config.log);
     let admin_address = config.admin;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What is written past the limit of a file's size (`ulimit -f`) is an error as on a full disk, and no end.
+    let _too_large = runtime.block_on(async { signal(SignalKind::from_raw(Signal::XFSZ.as_raw())) })?;
     let server = Server::start(config, Clock::default())?;
     let gateway = server.gateway().clone();
     // Before anybody is told that it serves: who is told may send a signal.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = runtime.block_on(async { Signals::new() })?;
     if let Some(address) = admin_address {
         let address = admin::start(address, gateway.clone())
@@ -109,9 +112,9 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
 
 /// The signals that the gateway listens to.
 struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 impl Signals {
