@@ -35,7 +35,8 @@ struct Jumping {
 fn library(folder: &Path) -> PathBuf {
     let library = folder.join("jump.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/operators/clock/jump.c");
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    let made =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl").status();
     assert!(made.unwrap().success());
     library
 }
@@ -61,7 +62,7 @@ impl Jumping {
              [upstreams.up]\nurl = \"http://{}\"\nfirst_byte_timeout = \"300ms\"\n\
              [plugins.long]\ncomponent = {probe:?}\n\
              [plugins.short]\ncomponent = {probe:?}\nconfig = {{ authorize = {{ max_age = 1 }} }}\n\
-             [plugins.crash]\ncomponent = {probe:?}\nconfig = {{ authorize = {{ act = \"trap\" }} }}\n\
+             [plugins.crash]\ncomponent = {probe:?}\nconfig = {{ authorize = {{ act = \"trap\" }}, log = {{ act = \"trap\" }} }}\n\
              [plugins.told]\ncomponent = {probe:?}\nconfig = {{ on_response = {{ act = \"clock\" }} }}\n\
              [routes.slow]\npath = \"/slow\"\nupstream = \"up\"\n\
              [routes.long]\npath = \"/long\"\nupstream = \"up\"\nplugins = [\"long\"]\n\
@@ -107,16 +108,16 @@ impl Jumping {
 fn time_outs_verdicts_and_rests_do_not_move_with_the_wall_clock() {
     let gateway = Jumping::start();
     assert_eq!(gateway.ask("/long"), 200);
-    let crashes = |gateway: &Jumping| (0..10).for_each(|_| assert_eq!(gateway.ask("/crash"), 500));
-    crashes(&gateway);
-    let (rests_since, called) = (Instant::now(), gateway.asked("crash"));
+    // Twice a request: in the authorizer and in the logger.
+    (0..5).for_each(|_| assert_eq!(gateway.ask("/crash"), 500));
+    let (rests_since, asked) = (Instant::now(), gateway.asked("crash"));
     for seconds in [HOUR, -HOUR, 100 * YEAR, -50 * YEAR, 0] {
         gateway.jump(seconds);
         assert_eq!(gateway.ask("/long"), 200);
         assert_eq!(gateway.asked("long"), 1, "a verdict was forgotten at {seconds}");
         if rests_since.elapsed() < Duration::from_millis(900) {
             assert_eq!(gateway.ask("/crash"), 503, "its rest of a second ended at {seconds}");
-            assert_eq!(gateway.asked("crash"), called);
+            assert_eq!(gateway.asked("crash"), asked);
         }
     }
     for seconds in [HOUR, -HOUR] {

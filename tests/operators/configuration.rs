@@ -1,6 +1,7 @@
 //! Broken configurations by the hundred: each is refused at the place where it was broken, while the old state serves.
 
 mod broken;
+mod files;
 
 use std::{
     fs,

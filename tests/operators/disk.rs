@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use crate::support::{
     Process, Raw, Start, Upstream, guest,
     raw::{DEADLINE, ask, get},
@@ -14,9 +16,8 @@ use crate::support::{
 
 const LOST: &str = "gatehouse_lost_lines_total";
 
-/// Files may not become larger than so many blocks, of 512 bytes or of a KiB each. Writing more would end the process by a
-/// signal, unless it looks after that.
-const SMALL_FILES: &str = "ulimit -f 16";
+/// The most that a file may be, where its size is bounded; to write more would end a process that does not look after it.
+const LARGEST: u64 = 16 << 10;
 
 /// A logger that writes a line for each exchange to a file.
 fn logging(output: &str) -> String {
@@ -49,14 +50,14 @@ fn a_log_whose_disk_was_full_goes_on_with_whole_lines_when_there_is_room_again()
     let upstream = Upstream::start();
     let folder = tempfile::tempdir().unwrap();
     let (log, output) = (folder.path().join("log"), folder.path().join("output"));
-    let start = Start { before: SMALL_FILES, log: Some(&log), ..Start::default() };
-    // Its code may have been kept by another test; here it cannot be.
-    let text = logging(output.to_str().unwrap());
-    let process = Process::start_as(&text, &upstream, &start);
+    let start = Start { log: Some(&log), ..Start::default() };
+    let process = Process::start_as(&logging(output.to_str().unwrap()), &upstream, &start);
+    let pid = Pid::from_raw(i32::try_from(process.pid()).unwrap());
+    prlimit(pid, Resource::Fsize, Rlimit { current: Some(LARGEST), maximum: Some(LARGEST) }).unwrap();
     serves(&process, 500);
     until(DEADLINE, || process.metric(LOST) >= 500);
     for file in [&log, &output] {
-        assert!(fs::metadata(file).unwrap().len() <= 16 << 10, "{}", file.display());
+        assert!(fs::metadata(file).unwrap().len() <= LARGEST, "{}", file.display());
         OpenOptions::new().write(true).open(file).unwrap().set_len(0).unwrap();
     }
     let lost = process.metric(LOST);
@@ -78,29 +79,41 @@ fn probing(code: &str) -> String {
     )
 }
 
+/// Starts it, and lets it load another configuration of the plugin; both are served, and each is a warning.
+fn serves_without_keeping(code: &str, before: &str) {
+    let upstream = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let process = Process::start_as(&probing(code), &upstream, &Start { before, log: Some(&log), ..Start::default() });
+    let said = || fs::read_to_string(&log).unwrap();
+    let warning = format!("compiled code is not kept in {code}");
+    assert_eq!((ask(process.address(), get("/x", "")).status(), said().matches(&warning).count()), (200, 1));
+    let other = "config = { on_response = { status = 201 } }\n[routes.x]";
+    process.replace(&probing(code).replace("[routes.x]", other), &upstream);
+    until(DEADLINE, || ask(process.address(), get("/x", "")).status() == 201);
+    assert_eq!(said().matches(&warning).count(), 2, "{}", said());
+}
+
 #[test]
 fn code_that_cannot_be_kept_is_served_with_a_warning() {
-    let upstream = Upstream::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let (below_a_file, small) = (file.join("code"), folder.path().join("code"));
-    for (code, before) in [
-        // Nobody may make a folder here, not even root.
-        ("/proc/gatehouse", ""),
-        (below_a_file.to_str().unwrap(), ""),
-        ("/dev/full", ""),
-        (small.to_str().unwrap(), SMALL_FILES),
-    ] {
-        let log = folder.path().join("log");
-        let start = Start { before, log: Some(&log), ..Start::default() };
-        let process = Process::start_as(&probing(code), &upstream, &start);
-        let warnings = || fs::read_to_string(&log).unwrap().matches("compiled code is not kept in").count();
-        assert_eq!(ask(process.address(), get("/x", "")).status(), 200, "{code}");
-        assert_eq!(warnings(), 1, "{code}");
-        process.replace(&probing(code).replace("[routes.x]", "config = { init = \"log:1\" }\n[routes.x]"), &upstream);
-        until(DEADLINE, || fs::read_to_string(&log).unwrap().contains("\"generation\":2"));
-        assert_eq!((ask(process.address(), get("/x", "")).status(), warnings()), (200, 2), "{code}");
-        fs::remove_file(log).unwrap();
+    // Nobody may make a folder in `/proc`, not even root.
+    for code in ["/proc/gatehouse", "/dev/full", file.join("code").to_str().unwrap()] {
+        serves_without_keeping(code, "");
     }
+}
+
+#[test]
+fn code_for_a_disk_that_is_full_is_served_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().to_str().unwrap();
+    let mount = format!("mount -t tmpfs -o size=64k none {disk}");
+    // In a place that only this process sees.
+    let alone = |then: &str| format!("exec unshare -rm sh -c '{mount} && {then}' \"$0\" \"$@\"");
+    if !Process::command_after(&alone("exec true"), &[]).status().unwrap().success() {
+        return println!("this system lets nobody mount anything: no disk of 64 KiB");
+    }
+    serves_without_keeping(&format!("{disk}/code"), &alone("exec \"$0\" \"$@\""));
 }

@@ -28,7 +28,13 @@ use super::{
     head::{self, Head},
     sending::{Sending, SendingEnded},
 };
-use crate::{config, deadline::Deadline, descriptors::{Place, Upstreams}, exchange::Progress, failure::Failure};
+use crate::{
+    config,
+    deadline::Deadline,
+    descriptors::{Place, Upstreams},
+    exchange::Progress,
+    failure::Failure,
+};
 
 /// Room for a read at the beginning of an answer: with most answers all of it.
 const FIRST_READ: usize = 8 << 10;
