@@ -23,7 +23,7 @@ use crate::support::{
 const FEW: &str = "[server]\nworkers = 2\n[admin]\naddress = \"127.0.0.1:0\"\n[routes.x]\nupstream = \"up\"\n";
 
 /// So little CPU time, in a second in which there is nothing to do, is no busy loop.
-const IDLE: Duration = Duration::from_millis(150);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// The CPU time of a second.
 fn cpu_of_a_second(process: &Process) -> Duration {
@@ -111,6 +111,7 @@ fn a_process_without_a_descriptor_serves_on_and_what_needs_one_fails_by_itself()
     let said = process.line(|line| line.contains("is not loaded"));
     assert!(said.contains("gatehouse.toml: the file cannot be read: Too many open files"), "{said}");
     assert_eq!(client.send(get("/x", "")).response().status(), 200);
+    assert_eq!(upstream.seen().len(), 5, "none of those who wait has been served");
     limit(&process, 1024);
     let again = Instant::now();
     assert!(waiting.iter_mut().all(|client| client.response().status() == 200));

@@ -25,6 +25,7 @@ fn a_component_that_is_cut_at_any_kibibyte_is_refused_by_name_and_no_request_fai
     let gateway = Gateway::start(&probing(&component, "1"), &upstream);
     let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
+        let stops = load::Stops(&stop);
         let client = scope.spawn(|| load::keep_asking(gateway.address(), "/x", &stop, &served));
         for length in (0..good.len()).step_by(1024) {
             replace(&component, &good[..length]);
@@ -35,7 +36,7 @@ fn a_component_that_is_cut_at_any_kibibyte_is_refused_by_name_and_no_request_fai
             );
         }
         load::meets_more_requests(&served);
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         client.join().unwrap();
     });
     println!("{} cuts, {} requests meanwhile", good.len().div_ceil(1024), served.load(Ordering::Relaxed));

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::{probing, replace, small};
+use super::{super::load::Stops, probing, replace, small};
 use crate::support::{
     Gateway, Process, RawUpstream, Upstream, guest,
     raw::{ask, get, ok},
@@ -96,6 +96,7 @@ fn a_component_that_is_replaced_again_and_again_while_it_is_read_is_one_or_the_o
     let gateway = Gateway::start(&probing(&component, "").replace("config = {", "# config = {"), &upstream);
     let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
+        let _stops = Stops(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 replace(&component, &variants[swaps.fetch_add(1, Ordering::Relaxed) % 2]);
@@ -104,7 +105,6 @@ fn a_component_that_is_replaced_again_and_again_while_it_is_read_is_one_or_the_o
         for _ in 0..200 {
             gateway.reload_files().unwrap();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     println!("200 loads during {} swaps", swaps.load(Ordering::Relaxed));
     assert_eq!(ask(gateway.address(), get("/x", "")).status(), 200);
