@@ -48,7 +48,7 @@ fn a_component_that_is_written_in_steps_is_loaded_once_and_whole() {
     }
     drop(file);
     // Nothing was said of a half one before.
-    let said = process.line(|line| line.contains("the configuration"));
+    let said = process.line(|line| line.contains("configuration") && line.contains("\"generation\""));
     assert!(said.contains("\"generation\":2") && said.contains("loaded the configuration"), "{said}");
     assert_eq!(ask(process.address(), get("/x", "")).header("x-a"), Some("1"));
 }
