@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch};
+use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch, watch::Watch};
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 
@@ -96,13 +96,14 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
             .with_context(|| format!("the admin address {address} cannot be had"))?;
         tracing::info!(%address, "admin: /metrics, /healthz, /readyz");
     }
-    if watching {
-        watch::start(gateway.clone()).context("the configuration cannot be watched: `--no-watch` goes without")?;
-    }
+    let watch = watching
+        .then(|| watch::start(gateway.clone()))
+        .transpose()
+        .context("the configuration cannot be watched: `--no-watch` goes without")?;
     for (name, address) in server.addresses() {
         tracing::info!(%address, listener = name, "serving");
     }
-    runtime.block_on(signals.serve(gateway));
+    runtime.block_on(signals.serve(gateway, watch));
     tracing::info!("stopping: no new connections, exchanges under way may end");
     server.stop();
     tracing::info!("stopped");
@@ -128,13 +129,16 @@ impl Signals {
     }
 
     /// Reloads on SIGHUP; returns on SIGTERM or SIGINT.
-    async fn serve(mut self, gateway: Arc<Gateway>) {
+    async fn serve(mut self, gateway: Arc<Gateway>, watch: Option<Watch>) {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => {
-                    let gateway = gateway.clone();
-                    std::thread::spawn(move || watch::reload(&gateway));
-                }
+                _ = self.hangup.recv() => match &watch {
+                    Some(watch) => watch.load(),
+                    None => {
+                        let gateway = gateway.clone();
+                        std::thread::spawn(move || watch::reload(&gateway));
+                    }
+                },
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
             }

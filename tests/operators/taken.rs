@@ -73,4 +73,7 @@ fn a_gateway_whose_folders_are_deleted_serves_and_loads_when_they_are_there_agai
     assert!(process.line(|line| line.contains("loaded the configuration")).contains("\"generation\":2"));
     assert_eq!(ask(process.address(), get("/x", "")).status(), 200);
     assert_eq!(fs::read_dir(&code).unwrap().count(), 2, "the code is kept again, with a key");
+    // The folder is another one now, and it is watched.
+    process.write(&with(&guest("probe"), &code), &upstream);
+    assert!(process.line(|line| line.contains("loaded the configuration")).contains("\"generation\":3"));
 }
