@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
     task::{JoinSet, LocalSet},
     time::timeout,
@@ -32,10 +32,10 @@ fn cpu_of_a_second(process: &Process) -> Duration {
     process.cpu() - before
 }
 
-/// Lets a process have descriptors below a number only; those that it has stay.
+/// Lets a process have descriptors below a number only; those that it has stay. Its other limit is that of this process.
 fn limit(process: &Process, most: u64) {
     let pid = Pid::from_raw(i32::try_from(process.pid()).unwrap());
-    prlimit(pid, Resource::Nofile, Rlimit { current: Some(most), maximum: Some(4096) }).unwrap();
+    prlimit(pid, Resource::Nofile, Rlimit { current: Some(most), ..getrlimit(Resource::Nofile) }).unwrap();
 }
 
 fn is_well(process: &Process) -> bool {
