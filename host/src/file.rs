@@ -35,12 +35,18 @@ pub(crate) fn is_one(path: &Path) -> io::Result<()> {
 
 fn check(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
-    let what = match () {
-        () if kind.is_file() => return Ok(()),
-        () if kind.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-        () if kind.is_fifo() => "a FIFO",
-        () if kind.is_socket() => "a socket",
-        () => "a device",
+    if kind.is_file() {
+        return Ok(());
+    }
+    if kind.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    let what = if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
     };
     Err(io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a file")))
 }

@@ -144,13 +144,12 @@ fn what_tells_the_time_tells_the_new_one_and_nothing_breaks() {
     let gateway = Jumping::start();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
     // The system lets nobody set a time before 1970.
-    for (seconds, year) in [(0, 2020), (100 * YEAR, 2120), (HOUR - now, 1970)] {
+    for (seconds, years) in [(0, 2020..2100), (100 * YEAR, 2120..2200), (HOUR - now, 1970..1971)] {
         gateway.jump(seconds);
-        let path = format!("/told?{year}");
-        assert_eq!(gateway.ask(&path), 200, "in {year}");
+        assert_eq!(gateway.ask("/told"), 200, "in {years:?}");
         let line = gateway.process.access_line("/told");
-        let told: i64 = line["timestamp"].as_str().unwrap()[..4].parse().unwrap();
-        assert!((year..year + if year == 1970 { 1 } else { 50 }).contains(&told), "{line}");
+        let told = line["timestamp"].as_str().unwrap()[..4].parse().unwrap();
+        assert!(years.contains(&told), "{line}");
         assert!(line["duration_us"].as_u64().unwrap() < 10_000_000, "{line}");
     }
     assert_eq!(gateway.process.metric("gatehouse_panics_total"), 0);

@@ -58,9 +58,9 @@ fn a_process_that_was_stopped_for_two_seconds_answers_what_waited_and_recovers_a
         for client in &mut old {
             client.send(get("/slow", ""));
         }
-        // The system takes a connection whether or not the process runs.
         until(DEADLINE, || upstream.requests().iter().filter(|request| request.target() == "/slow").count() == 20);
         process.suspend();
+        // The system takes connections whether or not the process runs.
         let mut new: Vec<Raw> = (0..20).map(|_| Raw::connect(address)).collect();
         for client in &mut new {
             client.send(get("/x", ""));
