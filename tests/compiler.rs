@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 /// A logger with one function so long that compiling it takes many seconds.
-fn bomb(file: &Path) {
+pub(crate) fn bomb(file: &Path) {
     let mut body = String::new();
     for local in 0..400_000 {
         let (a, b) = (local % 500, local * 7 % 500);

@@ -12,7 +12,7 @@ pub(crate) use client::{Call, Reply};
 pub(crate) use gateway::Gateway;
 pub(crate) use held::Held;
 pub(crate) use http2::Http2;
-pub(crate) use process::Process;
+pub(crate) use process::{Process, Start};
 pub(crate) use raw::{Raw, RawUpstream};
 pub(crate) use upstream::Upstream;
 

@@ -8,9 +8,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_T
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::server::Gateway;
+use crate::{server::Gateway, worker::ACCEPT_REST};
+
+/// Connections at the same time: those beyond wait.
+const CONNECTIONS: usize = 16;
 
 /// Serves on a thread of its own for as long as the process lives. Answers the address it got.
 pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAddr> {
@@ -21,7 +24,13 @@ pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAdd
     let serve = move || {
         runtime.block_on(async move {
             let Ok(listener) = TcpListener::from_std(listener) else { return };
-            while let Ok((stream, _)) = listener.accept().await {
+            let places = Arc::new(Semaphore::new(CONNECTIONS));
+            while let Ok(place) = places.clone().acquire_owned().await {
+                let Ok((stream, _)) = listener.accept().await else {
+                    // The system has no descriptor now.
+                    tokio::time::sleep(ACCEPT_REST).await;
+                    continue;
+                };
                 let gateway = gateway.clone();
                 let service = service_fn(move |request: Request<Incoming>| {
                     let response = answer(&gateway, request.method(), request.uri().path());
@@ -29,7 +38,11 @@ pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAdd
                 });
                 let connection =
                     http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                tokio::spawn(async move {
+                    // It has ended, one way or the other.
+                    let _ = connection.await;
+                    drop(place);
+                });
             }
         });
     };

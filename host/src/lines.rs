@@ -4,7 +4,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::OpenOptionsExt as _},
     path::Path,
     sync::{
         Arc, LazyLock,
@@ -16,6 +16,9 @@ use std::{
 };
 
 use prometheus_client::metrics::counter::Counter;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use crate::file;
 
 /// Lines that may wait.
 const QUEUE: usize = 16 << 10;
@@ -64,9 +67,12 @@ impl Lines {
         STDERR.clone()
     }
 
-    /// A file, appended to; created when absent.
+    /// A file, appended to; created when absent. A FIFO must have a reader: opening it would wait for one.
     pub(crate) fn file(path: &Path) -> io::Result<Self> {
-        Ok(Self::to(OpenOptions::new().append(true).create(true).open(path)?))
+        let file = OpenOptions::new().append(true).create(true).custom_flags(file::NONBLOCK).open(path)?;
+        // Writing may wait, which is what the queue is for.
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        Ok(Self::to(file))
     }
 
     fn to(place: impl Write + Send + 'static) -> Self {

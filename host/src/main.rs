@@ -4,8 +4,9 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch, watch::Watch};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
 /// transformers, loggers) and then to its upstream.
@@ -83,23 +84,26 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     logs::start(&config.log);
     let admin_address = config.admin;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // What is written past the limit of a file's size (`ulimit -f`) is an error as on a full disk, and no end.
+    let _too_large = runtime.block_on(async { signal(SignalKind::from_raw(Signal::XFSZ.as_raw())) })?;
     let server = Server::start(config, Clock::default())?;
     let gateway = server.gateway().clone();
     // Before anybody is told that it serves: who is told may send a signal.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = runtime.block_on(async { Signals::new() })?;
     if let Some(address) = admin_address {
         let address = admin::start(address, gateway.clone())
             .with_context(|| format!("the admin address {address} cannot be had"))?;
         tracing::info!(%address, "admin: /metrics, /healthz, /readyz");
     }
-    if watching {
-        watch::start(gateway.clone()).context("the configuration cannot be watched: `--no-watch` goes without")?;
-    }
+    let watch = watching
+        .then(|| watch::start(gateway.clone()))
+        .transpose()
+        .context("the configuration cannot be watched: `--no-watch` goes without")?;
     for (name, address) in server.addresses() {
         tracing::info!(%address, listener = name, "serving");
     }
-    runtime.block_on(signals.serve(gateway));
+    runtime.block_on(signals.serve(gateway, watch));
     tracing::info!("stopping: no new connections, exchanges under way may end");
     server.stop();
     tracing::info!("stopped");
@@ -109,9 +113,9 @@ fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
 
 /// The signals that the gateway listens to.
 struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 impl Signals {
@@ -125,13 +129,16 @@ impl Signals {
     }
 
     /// Reloads on SIGHUP; returns on SIGTERM or SIGINT.
-    async fn serve(mut self, gateway: Arc<Gateway>) {
+    async fn serve(mut self, gateway: Arc<Gateway>, watch: Option<Watch>) {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => {
-                    let gateway = gateway.clone();
-                    std::thread::spawn(move || watch::reload(&gateway));
-                }
+                _ = self.hangup.recv() => match &watch {
+                    Some(watch) => watch.load(),
+                    None => {
+                        let gateway = gateway.clone();
+                        std::thread::spawn(move || watch::reload(&gateway));
+                    }
+                },
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
             }

@@ -27,6 +27,7 @@ struct Inner {
     verdict_hits: Family<PluginLabels, Counter>,
     verdict_misses: Family<PluginLabels, Counter>,
     instances_made: Family<PluginLabels, Counter>,
+    clients_waited: Counter,
     reloads: Family<ReloadLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -112,6 +113,7 @@ impl Default for Metrics {
             verdict_hits: Family::default(),
             verdict_misses: Family::default(),
             instances_made: Family::default(),
+            clients_waited: Counter::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -143,6 +145,8 @@ impl Inner {
         registry.register("failures", "Exchanges that failed, by code", self.failures.clone());
         registry.register("panics", "Panics of the gateway's own code", panics::count());
         registry.register("lost_lines", "Lines, of the log or of plugins, that could not be written", lines::lost());
+        let waited = "Clients that had to wait for one that leaves, for want of descriptors";
+        registry.register("clients_waited", waited, self.clients_waited.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -188,6 +192,11 @@ impl Metrics {
     /// Counts a failed exchange.
     pub fn failed(&self, code: &str) {
         self.0.failures.get_or_create(&FailureLabels { code: code.to_owned() }).inc();
+    }
+
+    /// Counts a client that has to wait.
+    pub(crate) fn client_waits(&self) {
+        self.0.clients_waited.inc();
     }
 
     /// Counts a load of the configuration; `generation` is what now serves.

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     config::{Config, Listener, Problem, Problems, Source},
+    descriptors::Descriptors,
     lock::lock,
     metrics::Metrics,
     panics,
@@ -31,6 +32,7 @@ pub struct Gateway {
     serving: ArcSwap<Snapshot>,
     /// Counters.
     pub metrics: Metrics,
+    pub(crate) descriptors: Descriptors,
     clock: Clock,
     /// One load at a time. The components that the last configuration named, loaded or not.
     loading: Mutex<Vec<PathBuf>>,
@@ -135,8 +137,9 @@ impl Server {
         let snapshot = Snapshot::load(config, None, &metrics, &clock)?;
         metrics.reloaded(true, snapshot.generation);
         let (workers, mut sockets, addresses) = listen(&snapshot.config)?;
+        let descriptors = Descriptors::of_process(workers, addresses.len());
         let serving = ArcSwap::from_pointee(snapshot);
-        let gateway = Arc::new(Gateway { serving, metrics, clock, loading: Mutex::default() });
+        let gateway = Arc::new(Gateway { serving, metrics, descriptors, clock, loading: Mutex::default() });
         let (stop, stopping) = watch::channel(false);
         let workers = (0..workers)
             .map(|index| {

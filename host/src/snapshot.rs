@@ -2,7 +2,11 @@
 //! snapshot it began with; when the last request is done, the snapshot is gone, and with it every plugin that no later
 //! one has taken over.
 
-use std::sync::Arc;
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+    sync::Arc,
+};
 
 use http::HeaderName;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +15,7 @@ use crate::{
     clock::Clock,
     config::{Combine, Config, Problem, Problems},
     edge::Via,
+    file,
     metrics::{Alive, Metrics},
     plugin::{Plugin, Surroundings, Unloadable},
     route::Router,
@@ -68,6 +73,12 @@ impl Snapshot {
         let mut plugins = Vec::with_capacity(config.plugins.len());
         let mut problems = Vec::new();
         for plugin in &config.plugins {
+            if let Err(error) = file::is_one(&plugin.component)
+                && error.kind() != ErrorKind::IsADirectory
+            {
+                problems.push(located(&config, &plugin.name, &unreadable(&plugin.component, &error)));
+                continue;
+            }
             let around = Surroundings {
                 server: &config.server,
                 metrics,
@@ -98,6 +109,12 @@ impl Snapshot {
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
         self.plugins.iter().find(|plugin| plugin.name() == name).cloned()
     }
+}
+
+/// Nobody waits for what a FIFO may bring, or for the end of a device.
+fn unreadable(component: &Path, error: &io::Error) -> Unloadable {
+    let message = format!("{} cannot be read: {error}", component.display());
+    Unloadable { at: vec!["component".into()], message }
 }
 
 fn located(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {

@@ -80,7 +80,7 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
                 connection
             }
             // Boxed, as the room for what is rare is paid by every request.
-            None => Box::pin(Connection::open(upstream)).await?,
+            None => Box::pin(Connection::open(upstream, &pools.descriptors)).await?,
         };
         let (why, repeat) = match outbound.exchange(&mut connection, headers).await {
             Ok((head, sending)) => {

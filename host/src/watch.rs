@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
     time::{Duration, Instant},
@@ -28,30 +28,49 @@ const QUIET: Duration = Duration::from_millis(50);
 /// But no longer than this from the first change.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// A watcher at work.
+pub struct Watch(Sender<Word>);
+
+/// What it is told.
+enum Word {
+    Changed(Event),
+    Load,
+}
+
+impl Watch {
+    /// Lets it load now, and watch the folders that are there now: one that was replaced is another.
+    pub fn load(&self) {
+        // The receiver lives as long as the process.
+        let _ = self.0.send(Word::Load);
+    }
+}
+
 /// Watches for as long as the process lives.
-pub fn start(gateway: Arc<Gateway>) -> notify::Result<()> {
-    let (sender, events) = channel();
+pub fn start(gateway: Arc<Gateway>) -> notify::Result<Watch> {
+    let (sender, words) = channel();
+    let watch = Watch(sender.clone());
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if let Ok(event) = event {
-            // The receiver lives as long as the process.
-            let _ = sender.send(event);
+            // As above.
+            let _ = sender.send(Word::Changed(event));
         }
     })?;
     let mut watched = Watched::default();
     watched.update(&mut watcher, &gateway)?;
     let mut next = move || {
-        let changed = wait_for_change(&events, &watched);
-        if changed {
-            reload(&gateway);
-            if let Err(error) = watched.update(&mut watcher, &gateway) {
-                tracing::warn!("cannot watch for changes: {error}");
-            }
+        let Some(why) = wait_for_reason(&words, &watched) else { return false };
+        if why == Reason::Told {
+            watched.forget_all(&mut watcher);
+            watched.update_or_warn(&mut watcher, &gateway);
         }
-        changed
+        reload(&gateway);
+        watched.update_or_warn(&mut watcher, &gateway);
+        true
     };
     // What a panic has left undone, the next change does.
     let run = move || while panics::catch(&mut next).unwrap_or_else(went_wrong) {};
-    thread::Builder::new().name("watch".into()).spawn(run).map(drop).map_err(notify::Error::io)
+    thread::Builder::new().name("watch".into()).spawn(run).map_err(notify::Error::io)?;
+    Ok(watch)
 }
 
 /// Whoever panicked goes on watching.
@@ -107,6 +126,19 @@ impl Watched {
         result
     }
 
+    fn update_or_warn(&mut self, watcher: &mut RecommendedWatcher, gateway: &Gateway) {
+        if let Err(error) = self.update(watcher, gateway) {
+            tracing::warn!("cannot watch for changes: {error}");
+        }
+    }
+
+    fn forget_all(&mut self, watcher: &mut RecommendedWatcher) {
+        for folder in self.folders.drain() {
+            // It may be gone altogether.
+            let _ = watcher.unwatch(&folder);
+        }
+    }
+
     fn concerns(&self, event: &Event) -> bool {
         let settled = matches!(
             event.kind,
@@ -120,24 +152,33 @@ impl Watched {
     }
 }
 
-/// Waits until something has changed and it is quiet again. False: nobody watches any more.
-fn wait_for_change(events: &Receiver<Event>, watched: &Watched) -> bool {
+/// Why it is time to load.
+#[derive(PartialEq)]
+enum Reason {
+    Changed,
+    Told,
+}
+
+/// Waits until something has changed and it is quiet again, or until it is told. None: nobody watches any more.
+fn wait_for_reason(words: &Receiver<Word>, watched: &Watched) -> Option<Reason> {
     loop {
-        match events.recv() {
-            Ok(event) if watched.concerns(&event) => break,
-            Ok(_) => {}
-            Err(_) => return false,
+        match words.recv() {
+            Ok(Word::Changed(event)) if watched.concerns(&event) => break,
+            Ok(Word::Changed(_)) => {}
+            Ok(Word::Load) => return Some(Reason::Told),
+            Err(_) => return None,
         }
     }
     let end = Instant::now() + LONGEST;
     let mut quiet_at = Instant::now() + QUIET;
     loop {
         let left = quiet_at.min(end).saturating_duration_since(Instant::now());
-        match events.recv_timeout(left) {
-            Ok(event) if watched.concerns(&event) => quiet_at = Instant::now() + QUIET,
-            Ok(_) => {}
-            Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return false,
+        match words.recv_timeout(left) {
+            Ok(Word::Changed(event)) if watched.concerns(&event) => quiet_at = Instant::now() + QUIET,
+            Ok(Word::Changed(_)) => {}
+            Ok(Word::Load) => return Some(Reason::Told),
+            Err(RecvTimeoutError::Timeout) => return Some(Reason::Changed),
+            Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
 }

@@ -1,13 +1,20 @@
 //! A worker: one thread, one single-threaded runtime, its own listening sockets and upstream connections. Workers share
 //! only what [`Gateway`] holds.
 
-use std::{cell::Cell, net::TcpListener as StdListener, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    net::{SocketAddr, TcpListener as StdListener},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, watch},
+    sync::{Notify, OwnedSemaphorePermit, watch},
     task::LocalSet,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -18,8 +25,11 @@ use crate::{
     upstream::Pools,
 };
 
-/// How long accepting rests when the process has no descriptor left.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How long accepting rests when the system has no descriptor left.
+pub(crate) const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// So much time lies between two warnings that clients wait.
+const WARNINGS: Duration = Duration::from_secs(10);
 
 /// What a worker's tasks share.
 pub(crate) struct Worker {
@@ -78,8 +88,8 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let worker = Rc::new(Worker {
         index,
+        upstreams: Pools::new(gateway.descriptors.upstreams.clone()),
         gateway,
-        upstreams: Pools::default(),
         busy: Cell::new(0),
         empty: Notify::new(),
         stopping: Cell::new(false),
@@ -123,6 +133,7 @@ async fn drain(worker: &Worker) {
 }
 
 async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    let mut warned = None;
     while !worker.is_stopping() {
         let accepted = tokio::select! {
             biased;
@@ -130,7 +141,14 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
             () = worker.stopped() => break,
         };
         match accepted {
-            Ok((stream, address)) => open(&worker, stream, address),
+            Ok((stream, address)) => {
+                let place = tokio::select! {
+                    biased;
+                    place = place(&worker, &mut warned) => place,
+                    () = worker.stopped() => None,
+                };
+                open(&worker, stream, address, place);
+            }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_REST).await;
@@ -142,12 +160,26 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     let Ok(listener) = listener.into_std() else { return };
     for (stream, address) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            open(&worker, stream, address);
+            open(&worker, stream, address, None);
         }
     }
 }
 
-fn open(worker: &Rc<Worker>, stream: TcpStream, address: std::net::SocketAddr) {
+/// One of the descriptors for clients, once there is one. Those who come later wait in the system's queue.
+async fn place(worker: &Worker, warned: &mut Option<Instant>) -> Option<OwnedSemaphorePermit> {
+    let clients = &worker.gateway.descriptors.clients;
+    if let Ok(place) = clients.clone().try_acquire_owned() {
+        return Some(place);
+    }
+    worker.gateway.metrics.client_waits();
+    if warned.is_none_or(|last| last.elapsed() > WARNINGS) {
+        *warned = Some(Instant::now());
+        tracing::warn!("clients wait for each other: there are no more descriptors for them (`ulimit -n`)");
+    }
+    clients.clone().acquire_owned().await.ok()
+}
+
+fn open(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr, place: Option<OwnedSemaphorePermit>) {
     let busy = worker.busy();
     let peer = Rc::new(Peer::new(address, "http"));
     let worker = worker.clone();
@@ -155,6 +187,6 @@ fn open(worker: &Rc<Worker>, stream: TcpStream, address: std::net::SocketAddr) {
         if let Err(panicked) = panics::catching(pin!(connection::serve(worker, stream, peer))).await {
             tracing::error!(client = %address, "a connection {panicked}");
         }
-        drop(busy);
+        drop((busy, place));
     });
 }

@@ -1,6 +1,7 @@
 //! Broken configurations by the hundred: each is refused at the place where it was broken, while the old state serves.
 
 mod broken;
+mod files;
 
 use std::{
     fs,
@@ -39,6 +40,7 @@ fn hundreds_of_broken_configurations_are_refused_with_their_places_and_no_reques
     let all = broken::all(&good);
     let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     let wrong: Vec<String> = thread::scope(|scope| {
+        let stops = load::Stops(&stop);
         let clients: Vec<_> =
             (0..2).map(|_| scope.spawn(|| load::keep_asking(gateway.address(), "/x", &stop, &served))).collect();
         let refuse = |Broken { what, text, place }: &Broken| {
@@ -51,7 +53,7 @@ fn hundreds_of_broken_configurations_are_refused_with_their_places_and_no_reques
         };
         let wrong = all.iter().filter_map(refuse).collect();
         load::meets_more_requests(&served);
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         clients.into_iter().for_each(|client| client.join().unwrap());
         wrong
     });

@@ -11,6 +11,15 @@ use crate::support::{
     until,
 };
 
+/// Tells clients to stop when it is dropped, by a test that has failed, too: they would be waited for.
+pub(super) struct Stops<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Asks on one connection until it is told to stop; each time it is answered well.
 pub(super) fn keep_asking(address: SocketAddr, path: &str, stop: &AtomicBool, served: &AtomicUsize) {
     let mut client = Raw::connect(address);

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     time::Duration,
@@ -12,7 +12,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Call, Upstream, configuration};
+use super::{
+    Call, Upstream, configuration,
+    raw::{DEADLINE, ask, get},
+    until,
+};
 
 /// A `gatehouse run`. Killed when dropped.
 pub(crate) struct Process {
@@ -20,6 +24,19 @@ pub(crate) struct Process {
     folder: TempDir,
     lines: Receiver<String>,
     address: SocketAddr,
+    /// Where `/metrics` is, if the configuration has `[admin]`.
+    admin: Option<SocketAddr>,
+}
+
+/// How one is started, beside its configuration.
+#[derive(Default)]
+pub(crate) struct Start<'a> {
+    /// Further arguments.
+    pub(crate) arguments: &'a [&'a str],
+    /// What a shell does first, in the same process: `ulimit -n 128`.
+    pub(crate) before: &'a str,
+    /// A file that its standard output is appended to; else it is read by [`Process::line`].
+    pub(crate) log: Option<&'a Path>,
 }
 
 impl Process {
@@ -30,17 +47,60 @@ impl Process {
 
     /// Starts one with further arguments.
     pub(crate) fn start_with(text: &str, upstream: &Upstream, arguments: &[&str]) -> Self {
+        Self::start_as(text, upstream, &Start { arguments, ..Start::default() })
+    }
+
+    /// Starts one as it is told.
+    pub(crate) fn start_as(text: &str, upstream: &Upstream, start: &Start<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gatehouse.toml");
         fs::write(&file, with_log(text, upstream)).unwrap();
-        let mut command = Self::command(&["run"]);
-        let mut child = command.arg(&file).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = follow(child.stdout.take().unwrap());
-        let mut this = Self { child, folder, lines, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let serving = this.line(|line| line.contains("\"serving\""));
-        let event: serde_json::Value = serde_json::from_str(&serving).unwrap();
-        this.address = event["address"].as_str().unwrap().parse().unwrap();
+        let mut command = Self::command_after(start.before, &["run"]);
+        command.arg(&file).args(start.arguments);
+        let (child, lines) = match start.log {
+            None => {
+                let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+                let lines = follow(child.stdout.take().unwrap());
+                (child, lines)
+            }
+            Some(log) => {
+                let file = fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
+                (command.stdout(file).spawn().unwrap(), channel().1)
+            }
+        };
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut this = Self { child, folder, lines, address: nowhere, admin: None };
+        match start.log {
+            None => while !this.note_address(&this.line(|_| true)) {},
+            Some(log) => {
+                until(DEADLINE, || fs::read_to_string(log).unwrap().contains("\"serving\""));
+                let said = fs::read_to_string(log).unwrap();
+                assert!(said.lines().any(|line| this.note_address(line)));
+            }
+        }
         this
+    }
+
+    /// Whether a line tells the listener's address, which is the last that is told.
+    fn note_address(&mut self, line: &str) -> bool {
+        let (admin, serving) = (line.contains("\"admin: "), line.contains("\"serving\""));
+        if admin || serving {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            let address = event["address"].as_str().unwrap().parse().unwrap();
+            *(if admin { self.admin.insert(address) } else { &mut self.address }) = address;
+        }
+        serving
+    }
+
+    /// The binary with arguments, after a shell has done something in the same process.
+    pub(crate) fn command_after(before: &str, arguments: &[&str]) -> Command {
+        if before.is_empty() {
+            return Self::command(arguments);
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_gatehouse")]);
+        command.args(arguments);
+        command
     }
 
     /// The binary with arguments.
@@ -74,7 +134,7 @@ impl Process {
     /// Waits for a line of the log that answers to a question; fails after ten seconds.
     pub(crate) fn line(&self, is: impl Fn(&str) -> bool) -> String {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(10)).expect("a line of the log");
+            let line = self.lines.recv_timeout(DEADLINE).expect("a line of the log");
             if is(&line) {
                 return line;
             }
@@ -100,6 +160,37 @@ impl Process {
         while !self.status("State:").contains("T (stopped)") {
             std::thread::yield_now();
         }
+    }
+
+    /// Nobody reads its standard output from here on: the pipe is closed at its next line.
+    pub(crate) fn read_no_more(&mut self) {
+        self.lines = channel().1;
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where its metrics and its health are.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin.expect("`[admin]` is in the configuration")
+    }
+
+    /// A metric of the admin address, by the start of its line; 0 when it is not there.
+    pub(crate) fn metric(&self, line: &str) -> u64 {
+        let answer = ask(self.admin(), get("/metrics", "connection: close\r\n"));
+        let found = answer.text().lines().find_map(|l| l.strip_prefix(line));
+        found.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// The CPU time that it has taken so far, in steps of 10 ms.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The name, in parentheses, may have spaces; `utime` and `stime` are the 12th and 13th after it.
+        let after_name = &stat[stat.rfind(')').unwrap() + 2..];
+        let ticks: u64 = after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// Waits for its end.

@@ -14,6 +14,11 @@ use std::{
 
 use toml::de::{DeTable, DeValue};
 
+use crate::file;
+
+/// The largest that is read: 10,000 routes are a MiB.
+const LARGEST: u64 = 64 << 20;
+
 /// A configuration's text and its name.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -25,13 +30,13 @@ pub struct Source {
 
 impl Source {
     /// Reads a file. One that is missing, unreadable or not UTF-8 is a problem without a position.
-    pub fn open(file: &Path) -> Result<Self, Problems> {
-        let bad = |sentence| Problems::new(Self::new(file, ""), vec![Problem::at(0..0, sentence)]);
-        let bytes = std::fs::read(file).map_err(|error| {
+    pub fn open(path: &Path) -> Result<Self, Problems> {
+        let bad = |sentence| Problems::new(Self::new(path, ""), vec![Problem::at(0..0, sentence)]);
+        let bytes = file::read(path, LARGEST).map_err(|error| {
             bad(match error.kind() {
                 ErrorKind::NotFound => "there is no such file".to_owned(),
                 ErrorKind::IsADirectory => "this is a folder, not a file".to_owned(),
-                kind => format!("the file cannot be read: {kind}"),
+                _ => format!("the file cannot be read: {error}"),
             })
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -39,7 +44,7 @@ impl Source {
             let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
             bad(format!("line {line} is not UTF-8 text"))
         })?;
-        Ok(Self::new(file, &text))
+        Ok(Self::new(path, &text))
     }
 
     /// A text already read. A byte order mark in front is dropped, so that columns are right.

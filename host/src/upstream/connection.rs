@@ -28,7 +28,13 @@ use super::{
     head::{self, Head},
     sending::{Sending, SendingEnded},
 };
-use crate::{config, deadline::Deadline, exchange::Progress, failure::Failure};
+use crate::{
+    config,
+    deadline::Deadline,
+    descriptors::{Place, Upstreams},
+    exchange::Progress,
+    failure::Failure,
+};
 
 /// Room for a read at the beginning of an answer: with most answers all of it.
 const FIRST_READ: usize = 8 << 10;
@@ -41,6 +47,8 @@ pub(super) struct Connection {
     /// What was read and not taken yet.
     pub(super) buffer: BytesMut,
     pub(super) deadline: Deadline,
+    /// Its descriptor.
+    pub(super) place: Place,
 }
 
 /// Why a request got no answer.
@@ -55,16 +63,18 @@ pub(super) enum Lost {
 
 impl Connection {
     /// Opens one.
-    pub(super) async fn open(upstream: &config::Upstream) -> Result<Box<Self>, Failure> {
+    pub(super) async fn open(upstream: &config::Upstream, descriptors: &Upstreams) -> Result<Box<Self>, Failure> {
         let unreachable =
             |error: io::Error| Failure::UpstreamUnreachable(format!("{}:{}: {error}", upstream.host, upstream.port));
+        let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
+        let place = descriptors.take().ok_or_else(none)?;
         let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
         let connecting = timeout(upstream.connect_timeout, TcpStream::connect((host, upstream.port)));
         let stream = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?.map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
         let (read, write) = stream.into_split();
         let deadline = Deadline::new(Instant::now() + upstream.first_byte_timeout);
-        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline }))
+        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place }))
     }
 
     /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end. It asks the system only

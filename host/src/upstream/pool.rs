@@ -12,6 +12,7 @@ use std::{
 use tokio::{task::spawn_local, time::Instant};
 
 use super::connection::Connection;
+use crate::descriptors::Upstreams;
 
 /// How often kept connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -21,8 +22,8 @@ const BUFFERS: usize = 32;
 const LARGEST: usize = 8 << 10;
 
 /// The kept connections of one worker, by the endpoint's number.
-#[derive(Default)]
 pub(crate) struct Pools {
+    pub(super) descriptors: Upstreams,
     pools: RefCell<Vec<Rc<Pool>>>,
     /// Buffers for header sections that leave.
     buffers: RefCell<Vec<Vec<u8>>>,
@@ -42,6 +43,11 @@ struct Kept {
 }
 
 impl Pools {
+    /// None is kept yet.
+    pub(crate) fn new(descriptors: Upstreams) -> Self {
+        Self { descriptors, pools: RefCell::default(), buffers: RefCell::default() }
+    }
+
     /// The pool of an endpoint.
     pub(super) fn of(&self, endpoint: usize) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
@@ -78,10 +84,10 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection, if there is room.
+    /// Keeps a connection, if there is room and there are descriptors.
     pub(super) fn keep(self: &Rc<Self>, connection: Box<Connection>, time: Duration, most: usize) {
         let mut kept = self.kept.borrow_mut();
-        if kept.len() < most {
+        if kept.len() < most && connection.place.may_be_kept() {
             kept.push(Kept { connection, until: Instant::now() + time });
             if !self.sweeping.replace(true) {
                 spawn_local(sweep(self.clone()));
