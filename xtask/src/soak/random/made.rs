@@ -81,6 +81,8 @@ impl Maker {
             // What an instance may have by default, so that most of them run. The one memory is that of the signatures: with
             // a second, the pool takes no module.
             max_memories: 0,
+            // Most random code traps or loops; at the start it would keep the component from being loaded.
+            allow_start_export: chance.once_in(4),
             max_table_elements: 1_000,
             ..engine(chance)
         };
