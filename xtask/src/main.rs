@@ -1,20 +1,24 @@
-//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, bench, soak.
+//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, bench, soak,
+//! fuzzing, audit.
 //!
 //! Every command works in the root folder of the project, prints what it is doing, and needs nothing installed by hand:
 //! what Debian has, it installs itself when it runs as root, else it says in one sentence what to install.
 
 mod apt;
+mod audit;
 mod bench;
 mod client;
 mod component;
 mod demo;
 mod figure;
+mod fuzz;
 mod guests;
 mod process;
 mod requests;
 mod soak;
 mod test;
 mod tidy;
+mod tool;
 mod upstream;
 mod usage;
 
@@ -45,6 +49,10 @@ enum Command {
     Bench(bench::Options),
     /// Runs a real gateway long and hard, and prints what was lost: nothing
     Soak(soak::Options),
+    /// Runs the fuzz targets under libFuzzer, each from its corpus
+    Fuzz(fuzz::Options),
+    /// Holds the dependencies against deny.toml: advisories, licences, bans, sources
+    Audit(audit::Options),
     /// Serves the example upstream alone
     #[command(hide = true)]
     Upstream { address: SocketAddr },
@@ -69,6 +77,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Tidy(options) => tidy::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
+        Command::Audit(options) => audit::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }
 }

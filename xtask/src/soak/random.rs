@@ -51,6 +51,8 @@ struct Sum {
     refused: BTreeMap<String, u64>,
     /// By status and the failure's code.
     answers: BTreeMap<String, u64>,
+    /// Those that were loaded and did not fail each time they were called.
+    ran: u64,
     harm: u64,
     slowest: Duration,
 }
@@ -112,9 +114,9 @@ fn one(gateway: &mut Gateway, kind: Kind, sum: &mut Sum) -> Result<()> {
         *sum.refused.entry(reason(line.text())).or_default() += 1;
     } else {
         *sum.loaded.entry(kind).or_default() += 1;
-        for _ in 0..CALLS {
-            *sum.answers.entry(call(gateway)).or_default() += 1;
-        }
+        let answers: Vec<String> = (0..CALLS).map(|_| call(gateway)).collect();
+        sum.ran += u64::from(answers.iter().any(|answer| !answer.contains(" plugin_")));
+        answers.into_iter().for_each(|answer| *sum.answers.entry(answer).or_default() += 1);
     }
     let good = client::send(&Request::get(gateway.address, "/good")).context("another route")?;
     if let Some(status) = gateway.has_ended()? {
@@ -171,6 +173,7 @@ impl Sum {
         for (kind, made) in &self.made {
             println!("  {kind:?}: {made} made, {} loaded", self.loaded.get(kind).unwrap_or(&0));
         }
+        println!("  {} loaded, {} of them ran without a fault", self.loaded.values().sum::<u64>(), self.ran);
         for (what, counts) in [("refused", &self.refused), ("answered", &self.answers)] {
             println!("  {what}:");
             counts.iter().for_each(|(why, count)| println!("    {count:>6}  {why}"));

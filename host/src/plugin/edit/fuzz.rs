@@ -3,17 +3,21 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{CONTENT_LENGTH, HOST},
     uri::PathAndQuery,
 };
 
-use super::*;
+use super::{Checked, ChunkAction, HeaderEdit, PluginReply, RequestAction, ResponseAction, Verdict};
 use crate::{
     edge::write_field,
     fuzz::{
         Seen,
         text::{text, unescaped},
+    },
+    plugin::bindings::{
+        authorizer, gatehouse::plugin::types, request_body_filter as body, request_chunk_filter as chunk,
+        request_filter as request, response_body_filter as response_body, response_filter as response,
     },
     upstream::{Outgoing, write_framing, write_request_line},
 };

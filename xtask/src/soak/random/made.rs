@@ -73,12 +73,16 @@ impl Maker {
     fn hook(&self, chance: &Chance) -> Vec<u8> {
         let world = self.worlds[chance.below(self.worlds.len() as u64) as usize];
         let signatures = dummy_module(&self.resolve, world, ManglingAndAbi::Legacy(wit_parser::LiftLowerAbi::Sync));
+        let signatures = with_memory(signatures, chance.below(64) as u8);
         let dna = dna(chance, 16_000);
         let config = Config {
             exports: Some(signatures.clone()),
             available_imports: Some(signatures),
-            // What an instance may have by default, so that most of them run.
-            max_memory32_bytes: 32 << 20,
+            // What an instance may have by default, so that most of them run. The one memory is that of the signatures: with
+            // a second, the pool takes no module.
+            max_memories: 0,
+            // Most random code traps or loops; at the start it would keep the component from being loaded.
+            allow_start_export: chance.once_in(4),
             max_table_elements: 1_000,
             ..engine(chance)
         };
@@ -102,6 +106,16 @@ impl Maker {
         }
         encoded(module)
     }
+}
+
+/// Gives the memory of a module of signatures so many pages to begin with: it has none, and whatever touched it would trap.
+fn with_memory(mut signatures: Vec<u8>, pages: u8) -> Vec<u8> {
+    // A section of memories, three bytes long, with one memory that has no maximum.
+    const MEMORY: [u8; 5] = [5, 3, 1, 0, 0];
+    if let Some(at) = signatures.windows(MEMORY.len()).position(|bytes| bytes == MEMORY) {
+        signatures[at + MEMORY.len() - 1] = pages;
+    }
+    signatures
 }
 
 fn encoded(module: Vec<u8>) -> Vec<u8> {
