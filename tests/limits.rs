@@ -3,6 +3,7 @@
 mod answer;
 mod client;
 mod connect;
+mod endless;
 mod header;
 mod kept;
 
