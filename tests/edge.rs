@@ -5,6 +5,7 @@ mod header;
 mod host;
 mod http2;
 mod message;
+mod method;
 mod path;
 
 /// A route that takes everything.

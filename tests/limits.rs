@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod connect;
 mod documented;
+mod endless;
 mod header;
 mod kept;
 

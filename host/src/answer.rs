@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
@@ -18,10 +18,10 @@ use crate::{
     body::{AnyBody, Broken},
     chain,
     connection::InFlight,
-    exchange::Exchange,
+    exchange::{Exchange, Response},
     failure::Failure,
     panics,
-    upstream::UpstreamBody,
+    upstream::{UpstreamBody, discard},
     worker::Worker,
 };
 
@@ -35,6 +35,30 @@ pub(crate) enum AnswerBody {
     Upstream(UpstreamBody),
     /// Through chunk filters.
     Piped(AnyBody),
+}
+
+impl AnswerBody {
+    /// Makes it the body of an answer that has none, and says of its length only what may be said. hyper does so over
+    /// HTTP/1.1 only.
+    pub(crate) fn leave_out(&mut self, asked_head: bool, head: &mut Response) {
+        let left_out = std::mem::replace(self, Self::Empty);
+        match asked_head {
+            // The length that the answer to a GET would have (RFC 9110 section 9.3.2).
+            true => {
+                if let Some(length) = left_out.size_hint().exact().filter(|length| *length > 0) {
+                    head.headers.entry(CONTENT_LENGTH).or_insert(length.into());
+                }
+            }
+            false if head.status == StatusCode::NOT_MODIFIED => {}
+            // That of what a HEAD did not bring, where a filter made one of a GET.
+            false => drop(head.headers.remove(CONTENT_LENGTH)),
+        }
+        if let Self::Upstream(unread) = left_out
+            && !unread.is_end_stream()
+        {
+            tokio::task::spawn_local(discard(unread));
+        }
+    }
 }
 
 impl Body for AnswerBody {
@@ -127,11 +151,7 @@ pub(crate) struct ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(body: AnswerBody, mut open: Open) -> Self {
-        let exchange = open.exchange();
-        let status = exchange.response.as_ref().map(|response| response.status);
-        let bodiless = exchange.request.method == Method::HEAD
-            || matches!(status, Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED));
-        if bodiless || body.is_end_stream() {
+        if body.is_end_stream() {
             open.complete();
         }
         Self { body, open }

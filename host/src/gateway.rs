@@ -11,7 +11,8 @@ pub(crate) use peer::Peer;
 
 use std::{pin::pin, rc::Rc, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Request, Response, Version, header::CONNECTION, uri::Authority};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, uri::Authority};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::{
@@ -39,6 +40,8 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
     let version = request.version();
+    // What the client asked: a filter may change the method.
+    let asked_head = request.method() == Method::HEAD;
     let (exchange, named, body) = admit::open(&worker, &peer, request);
     let mut open = Open::new(exchange, worker.clone(), in_flight);
     let answered = panics::catching(pin!(answer(&worker, open.exchange(), &peer, named, body))).await;
@@ -47,7 +50,7 @@ pub(crate) async fn serve(
         Ok(Err(stop)) => stopped(open.exchange(), stop),
         Err(panicked) => stopped(open.exchange(), Failure::Internal(panicked.to_string()).into()),
     };
-    let mut response = finish(open, body);
+    let mut response = finish(open, body, asked_head);
     if worker.is_stopping() && version <= Version::HTTP_11 {
         // The connection may not have been told to finish yet.
         response.headers_mut().insert(CONNECTION, CLOSE);
@@ -101,13 +104,16 @@ fn respond(exchange: &mut Arc<Exchange>, response: Response<bytes::Bytes>) -> An
 }
 
 /// The response as hyper sends it.
-fn finish(mut open: Open, body: AnswerBody) -> Response<ResponseBody> {
+fn finish(mut open: Open, mut body: AnswerBody, asked_head: bool) -> Response<ResponseBody> {
     let exchange = chain::edit(open.exchange());
     let id = exchange.id.header();
     let loggers = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
     let head = exchange.response.as_mut().expect("every path through `serve` leaves a response");
     head.headers.insert(X_REQUEST_ID, id);
     let status = head.status;
+    if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
+        body.leave_out(asked_head, head);
+    }
     let headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
     let mut response = Response::new(ResponseBody::new(body, open));
     *response.status_mut() = status;
@@ -122,7 +128,6 @@ fn header_value(text: &str) -> Option<HeaderValue> {
 
 /// A request's body before any plugin has seen it.
 fn client_body(exchange: &Exchange, limit: u64, body: Incoming) -> RequestBody {
-    use http_body::Body as _;
     if body.is_end_stream() {
         return RequestBody::Empty;
     }

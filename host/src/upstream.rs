@@ -15,6 +15,8 @@ pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
 pub(crate) use pool::Pools;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::time::Instant;
 
@@ -40,7 +42,7 @@ pub(crate) struct Request<'a> {
     pub(crate) body: RequestBody,
     /// An empty map, whose memory is used for the answer.
     pub(crate) headers: HeaderMap,
-    pub(crate) progress: &'a Progress,
+    pub(crate) progress: &'a Arc<Progress>,
     /// Now.
     pub(crate) now: Instant,
 }
@@ -61,7 +63,7 @@ struct Outbound<'a> {
     /// How the body is sent, and the body until it is handed over.
     outgoing: Outgoing,
     body: Option<RequestBody>,
-    progress: &'a Progress,
+    progress: &'a Arc<Progress>,
 }
 
 /// Sends a request and waits for the header section of the answer.
@@ -122,11 +124,12 @@ impl Outbound<'_> {
         let mut sending = match self.outgoing {
             Outgoing::Nothing | Outgoing::Empty => None,
             outgoing => {
-                connection.lend().zip(self.body.take()).map(|(write, body)| Sending::start(write, body, outgoing))
+                let lent = connection.lend().zip(self.body.take());
+                lent.map(|(write, body)| Sending::start(write, body, outgoing, self.progress.clone()))
             }
         };
-        let limit = (self.upstream.first_byte_timeout, self.progress);
-        let head = connection.answer(self.method, headers, &mut sending, limit).await?;
+        let most = self.upstream.first_byte_timeout;
+        let head = connection.answer(self.method, headers, &mut sending, most).await?;
         Ok((head, sending))
     }
 }

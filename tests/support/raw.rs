@@ -10,7 +10,8 @@ use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{Arc, Mutex},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// How long anything may take to come.
@@ -156,6 +157,19 @@ impl Raw {
         self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
         self.ahead.extend_from_slice(&piece[..*read.as_ref().unwrap_or(&0)]);
         read.is_err_and(|error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
+    }
+
+    /// Whether the other end closes the connection within some time, seen without reading what it has sent.
+    pub(crate) fn is_left(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        // A byte into a closed connection brings a reset.
+        while self.stream.take_error().is_ok_and(|error| error.is_none()) && Instant::now() < end {
+            if (&self.stream).write_all(b" ").is_err() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Instant::now() < end
     }
 
     /// Says that nothing more will be sent.

@@ -77,7 +77,7 @@ impl UpstreamBody {
     /// The body is over: what becomes of its connection.
     fn finish(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if let Some(write) = self.sending.take().and_then(Sending::settle) {
+        if let Some(write) = self.sending.take().and_then(|sending| sending.settle(self.idle)) {
             connection.give_back(write);
         }
         if self.back.keep && connection.is_quiet() {

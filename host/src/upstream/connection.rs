@@ -125,12 +125,17 @@ impl Connection {
         asked: &Method,
         mut headers: HeaderMap,
         sending: &mut Option<Sending>,
-        (most, progress): (Duration, &Progress),
+        most: Duration,
     ) -> Result<Head, Lost> {
         let broken = |why: String| Lost::Failed(Failure::UpstreamBroken(why));
+        let too_large = || broken("its header section is too large".into());
         let (mut seen, mut any) = (0, false);
+        // Of all of them: interim ones without an end are no answer either.
+        let mut left = head::BYTES;
         loop {
             while let Some(block) = head::take(&mut self.buffer, &mut seen) {
+                any = true;
+                left = left.checked_sub(block.len()).ok_or_else(too_large)?;
                 let head = head::parse(&block, asked, headers).map_err(broken)?;
                 if !head.status.is_informational() {
                     return Ok(head);
@@ -138,11 +143,11 @@ impl Connection {
                 headers = head.headers;
                 headers.clear();
             }
-            if self.buffer.len() > head::BYTES {
-                return Err(broken("its header section is too large".into()));
+            if self.buffer.len() > left {
+                return Err(too_large());
             }
             any |= !self.buffer.is_empty();
-            let more = poll_fn(|cx| self.poll_more(cx, sending, most, progress)).await?;
+            let more = poll_fn(|cx| self.poll_more(cx, sending, most)).await?;
             match more {
                 Ok(0) if !any => return Err(Lost::Unanswered("it closed the connection without an answer".into())),
                 Ok(0) => return Err(broken("it ended within its header section".into())),
@@ -159,7 +164,6 @@ impl Connection {
         cx: &mut Context<'_>,
         sending: &mut Option<Sending>,
         most: Duration,
-        progress: &Progress,
     ) -> Poll<Result<io::Result<usize>, Lost>> {
         if let Poll::Ready(read) = self.poll_read(cx, FIRST_READ) {
             return Poll::Ready(Ok(read));
@@ -176,7 +180,7 @@ impl Connection {
             }
         }
         ready!(self.deadline.poll(cx));
-        match sending.as_mut().is_some_and(|task| task.has_moved(progress)) {
+        match sending.as_mut().is_some_and(|task| task.has_moved()) {
             true => {
                 self.deadline.set(Instant::now() + most);
                 let _ = self.deadline.poll(cx);

@@ -18,7 +18,7 @@ use crate::edge::{is_hop_by_hop, options, write_field};
 /// Most fields of an answer.
 const FIELDS: usize = 100;
 
-/// Most bytes of an answer's header section.
+/// Most bytes of an answer's header section, together with those of interim answers before it.
 pub(super) const BYTES: usize = 256 << 10;
 
 /// How a request's body is delimited.

@@ -2,9 +2,12 @@
 //! than the body's end, and a body can go on after it.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
@@ -13,6 +16,7 @@ use tokio::{
     io::AsyncWriteExt,
     net::tcp::OwnedWriteHalf,
     task::{JoinHandle, spawn_local},
+    time::timeout,
 };
 
 use super::head::Outgoing;
@@ -25,7 +29,9 @@ use crate::{
 /// A body that is being sent. Dropped, it is broken off.
 pub(super) struct Sending {
     task: Option<JoinHandle<Result<OwnedWriteHalf, Error>>>,
-    /// Bytes of it that had come from the client when somebody last asked.
+    /// Counts the bytes of it that come from the client.
+    progress: Arc<Progress>,
+    /// How many had come when somebody last asked.
     moved: u64,
 }
 
@@ -52,8 +58,13 @@ impl From<io::Error> for Error {
 
 impl Sending {
     /// Begins.
-    pub(super) fn start(write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing) -> Self {
-        Self { task: Some(spawn_local(send(write, body, outgoing))), moved: 0 }
+    pub(super) fn start(
+        write: OwnedWriteHalf,
+        body: RequestBody,
+        outgoing: Outgoing,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { task: Some(spawn_local(send(write, body, outgoing))), progress, moved: 0 }
     }
 
     /// Ready once, when it has ended.
@@ -70,21 +81,27 @@ impl Sending {
     }
 
     /// Whether bytes of the body have come since this was last asked.
-    pub(super) fn has_moved(&mut self, progress: &Progress) -> bool {
-        let before = std::mem::replace(&mut self.moved, progress.request());
+    pub(super) fn has_moved(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.moved, self.progress.request());
         self.moved > before
     }
 
-    /// Its answer is complete: the writing half, if all is written; else it goes on alone.
-    pub(super) fn settle(mut self) -> Option<OwnedWriteHalf> {
+    /// Its answer is complete: the writing half, if all is written; else it goes on alone, for as long as it moves.
+    pub(super) fn settle(mut self, idle: Duration) -> Option<OwnedWriteHalf> {
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(SendingEnded::Whole(write)) => Some(write),
             Poll::Ready(_) => None,
             Poll::Pending => {
-                self.task = None;
+                spawn_local(self.outlive(idle));
                 None
             }
         }
+    }
+
+    /// Nobody waits for its end any more: an upstream that takes no more of it would keep it for ever.
+    async fn outlive(mut self, idle: Duration) {
+        self.has_moved();
+        while timeout(idle, poll_fn(|cx| self.poll(cx))).await.is_err() && self.has_moved() {}
     }
 }
 
@@ -102,7 +119,7 @@ async fn send(mut write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing) 
         Outgoing::Length(length) => Some(length),
         Outgoing::Nothing | Outgoing::Empty | Outgoing::Chunked => None,
     };
-    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         match &mut left {
             Some(left) => {
