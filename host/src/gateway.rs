@@ -11,7 +11,9 @@ pub(crate) use peer::Peer;
 
 use std::{pin::pin, rc::Rc, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, uri::Authority};
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, uri::Authority,
+};
 use http_body::Body as _;
 use hyper::body::Incoming;
 

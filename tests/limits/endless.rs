@@ -60,7 +60,8 @@ fn the_header_sections_of_an_answer_are_counted_to_the_last_byte() {
         let begin = format!("{}HTTP/1.1 200 OK\r\nx: ", INTERIM.repeat(interim));
         begin.clone() + &"v".repeat(bytes - begin.len() - end.len()) + end
     };
-    for (interim, bytes, status) in [(0, HEADERS, 200), (0, HEADERS + 1, 502), (3, HEADERS, 200), (3, HEADERS + 1, 502)] {
+    for (interim, bytes, status) in [(0, HEADERS, 200), (0, HEADERS + 1, 502), (3, HEADERS, 200), (3, HEADERS + 1, 502)]
+    {
         let upstream = RawUpstream::saying(sized(interim, bytes));
         let gateway = Gateway::start(&all(""), &upstream);
         assert_eq!(ask(gateway.address(), get("/", "")).status(), status, "{interim} {bytes}");

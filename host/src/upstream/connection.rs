@@ -32,7 +32,6 @@ use crate::{
     config,
     deadline::Deadline,
     descriptors::{Place, Upstreams},
-    exchange::Progress,
     failure::Failure,
 };
 

@@ -58,12 +58,7 @@ impl From<io::Error> for Error {
 
 impl Sending {
     /// Begins.
-    pub(super) fn start(
-        write: OwnedWriteHalf,
-        body: RequestBody,
-        outgoing: Outgoing,
-        progress: Arc<Progress>,
-    ) -> Self {
+    pub(super) fn start(write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing, progress: Arc<Progress>) -> Self {
         Self { task: Some(spawn_local(send(write, body, outgoing))), progress, moved: 0 }
     }
 
