@@ -6,7 +6,6 @@ pub mod compiler;
 mod kept;
 
 use std::{
-    fs,
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::Path,
@@ -16,7 +15,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use crate::config;
+use crate::{config, file};
 
 /// The largest component that is read; those of Python are about 20 MB.
 const LARGEST: u64 = 128 << 20;
@@ -46,11 +45,7 @@ pub(super) struct Binary {
 impl Binary {
     /// Reads a file. The error says what a person can do about it.
     pub(super) fn read(file: &Path) -> Result<Self, String> {
-        let size = fs::metadata(file).map_err(|error| unreadable(&error))?.len();
-        if size > LARGEST {
-            return Err(format!("is {size} bytes: {LARGEST} at most"));
-        }
-        let bytes = fs::read(file).map_err(|error| unreadable(&error))?;
+        let bytes = file::read(file, LARGEST).map_err(|error| unreadable(&error))?;
         match bytes.get(..8) {
             Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => {}
             Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {

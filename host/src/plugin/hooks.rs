@@ -182,22 +182,37 @@ impl Hooks {
     /// The functions of an instance; an error when one has another type than the contract says.
     pub(super) fn functions(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Functions> {
         Ok(Functions {
-            authorize: typed(store, instance, self.authorize)?,
-            on_request: typed(store, instance, self.on_request)?,
-            request_body_limit: typed(store, instance, self.request_body_limit)?,
-            on_request_body: typed(store, instance, self.on_request_body)?,
-            on_request_chunk: typed(store, instance, self.on_request_chunk)?,
-            on_response: typed(store, instance, self.on_response)?,
-            response_body_limit: typed(store, instance, self.response_body_limit)?,
-            on_response_body: typed(store, instance, self.on_response_body)?,
-            on_response_chunk: typed(store, instance, self.on_response_chunk)?,
-            log: typed(store, instance, self.log)?,
+            authorize: typed(store, instance, self.authorize, "authorizer.authorize")?,
+            on_request: typed(store, instance, self.on_request, "request-filter.on-request")?,
+            request_body_limit: typed(
+                store,
+                instance,
+                self.request_body_limit,
+                "request-body-filter.request-body-limit",
+            )?,
+            on_request_body: typed(store, instance, self.on_request_body, "request-body-filter.on-request-body")?,
+            on_request_chunk: typed(store, instance, self.on_request_chunk, "request-chunk-filter.on-request-chunk")?,
+            on_response: typed(store, instance, self.on_response, "response-filter.on-response")?,
+            response_body_limit: typed(
+                store,
+                instance,
+                self.response_body_limit,
+                "response-body-filter.response-body-limit",
+            )?,
+            on_response_body: typed(store, instance, self.on_response_body, "response-body-filter.on-response-body")?,
+            on_response_chunk: typed(
+                store,
+                instance,
+                self.on_response_chunk,
+                "response-chunk-filter.on-response-chunk",
+            )?,
+            log: typed(store, instance, self.log, "logger.log")?,
         })
     }
 
     /// `lifecycle.init`.
     pub(super) fn init(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Option<Init>> {
-        typed(store, instance, self.init)
+        typed(store, instance, self.init, "lifecycle.init")
     }
 
     /// `lifecycle.describe`.
@@ -206,7 +221,7 @@ impl Hooks {
         store: &mut Store<State>,
         instance: &Instance,
     ) -> wasmtime::Result<Option<TypedFunc<(), (lifecycle::Manifest,)>>> {
-        typed(store, instance, self.describe)
+        typed(store, instance, self.describe, "lifecycle.describe")
     }
 }
 
@@ -214,10 +229,12 @@ fn typed<P, R>(
     store: &mut Store<State>,
     instance: &Instance,
     index: Option<ComponentExportIndex>,
+    name: &str,
 ) -> wasmtime::Result<Option<TypedFunc<P, R>>>
 where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,
 {
-    index.map(|index| instance.get_typed_func(store, index)).transpose()
+    let other = |error: wasmtime::Error| error.context(format!("`{name}` is of another type than in the contract"));
+    index.map(|index| instance.get_typed_func(store, index).map_err(other)).transpose()
 }

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
     WasiCtx, WasiCtxView, WasiView,
     cli::{IsTerminal, StdoutStream},
-    clocks::HostWallClock,
+    clocks::{HostMonotonicClock, HostWallClock},
     p2::{OutputStream, Pollable, StreamResult},
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -39,6 +39,7 @@ impl Wasi {
         let outside = Arc::new(AtomicBool::new(false));
         let ctx = WasiCtx::builder()
             .wall_clock(Clock(outside.clone()))
+            .monotonic_clock(Uptime(Instant::now()))
             .secure_random(Random(outside.clone()))
             .insecure_random(Random(outside.clone()))
             .max_random_size(64 << 10)
@@ -73,18 +74,34 @@ impl WasiHttpView for State {
     }
 }
 
+/// What the clocks' times are rounded to: finer ones tell what others do in the same caches.
+const FINEST: Duration = Duration::from_micros(1);
+
 /// The wall clock, which notes that it was read.
 struct Clock(Arc<AtomicBool>);
 
 impl HostWallClock for Clock {
     fn resolution(&self) -> Duration {
-        Duration::from_micros(1)
+        FINEST
     }
 
     fn now(&self) -> Duration {
         self.0.store(true, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Duration::from_micros(now.as_micros() as u64)
+    }
+}
+
+/// Time since the instance was made. Reading it is not noted: a duration says nothing that a verdict may depend on.
+struct Uptime(Instant);
+
+impl HostMonotonicClock for Uptime {
+    fn resolution(&self) -> u64 {
+        FINEST.as_nanos() as u64
+    }
+
+    fn now(&self) -> u64 {
+        self.0.elapsed().as_micros() as u64 * 1000
     }
 }
 

@@ -67,9 +67,13 @@ impl Guest {
             Guest::LoopInRequestChunk => it(&[1, 10], Fails(504, "plugin_cpu_time")),
             Guest::LoopInResponseChunk => it(&[1, 10], Fails(504, "plugin_cpu_time")),
             Guest::LoopInBodyLimit => it(&[1], Fails(504, "plugin_cpu_time")),
-            Guest::LoopInStart => it(&[1], Refused("CPU time")).with(r#"limits = { init = "50ms" }"#),
-            Guest::LoopInInit => it(&[1, 20], Refused("CPU time")).with(r#"limits = { init = "50ms" }"#),
-            Guest::LoopInDescribe => it(&[1], Refused("CPU time")).with(r#"limits = { init = "50ms" }"#),
+            Guest::LoopInStart => it(&[1], Refused("CPU time (`limits.init`)")).with(r#"limits = { init = "50ms" }"#),
+            Guest::LoopInInit => {
+                it(&[1, 20], Refused("`init` used up its CPU time")).with(r#"limits = { init = "50ms" }"#)
+            }
+            Guest::LoopInDescribe => {
+                it(&[1], Refused("`describe` used up its CPU time")).with(r#"limits = { init = "50ms" }"#)
+            }
             Guest::LoopInRealloc => it(&[1, 5], Fails(504, "plugin_cpu_time")),
             Guest::LoopInPostReturn => it(&[1], Fails(504, "plugin_cpu_time")),
             Guest::LoopOfMemoryFill => it(&[1], Fails(504, "plugin_cpu_time")),
@@ -94,9 +98,9 @@ impl Guest {
             Guest::TableUntilRefused => it(&[4], Served),
             Guest::TableHugeAtStart => it(&[4], Refused("table")),
             Guest::TablesMany => it(&[4], Refused("tables")),
-            Guest::GlobalsMany => it(&[4, 17], Refused("")),
+            Guest::GlobalsMany => it(&[4, 17], Refused("globals")),
             Guest::InstancesMany => it(&[4], Refused("instances")),
-            Guest::ComponentsNested => it(&[4, 17], Refused("")),
+            Guest::ComponentsNested => it(&[4, 17], Refused("exports no hook")),
             Guest::RecursionDirect => it(&[5, 20], Fails(500, "plugin_trap")).with(r#"limits = { cpu = "1s" }"#),
             Guest::RecursionMutual => it(&[5], Fails(500, "plugin_trap")).with(r#"limits = { cpu = "1s" }"#),
             Guest::RecursionThroughTheHost => it(&[5], Fails(500, "plugin_trap")).with(r#"limits = { cpu = "1s" }"#),
@@ -200,15 +204,14 @@ isolation = "request""#,
             Guest::FunctionsMany => it(&[17, 4], Served),
             Guest::TypesMany => it(&[17, 4], Refused("types")),
             Guest::CodeOfTheEngine => it(&[19], Refused("component")),
-            Guest::CodeBehindAComponent => it(&[19, 17], Refused("")),
+            Guest::CodeBehindAComponent => it(&[19, 17], Refused("not a valid component")),
             Guest::ModuleNotComponent => it(&[19, 6], Refused("component")),
-            Guest::TextNotBinary => it(&[19, 17], Refused("")),
-            Guest::Truncated => it(&[19, 17], Refused("")),
-            Guest::Nothing => it(&[19], Refused("")),
+            Guest::TextNotBinary => it(&[19, 17], Refused("not a WebAssembly component")),
+            Guest::Truncated => it(&[19, 17], Refused("out of bounds")),
+            Guest::Nothing => it(&[19], Refused("is empty")),
             Guest::HookOfAnotherVersion => it(&[6, 19], Refused("hook")),
-            Guest::HookOfAnotherType => it(&[6, 19], Refused("")),
-            // The monotonic clock is finer: side channels inside the process are what SECURITY.md does not promise to close.
-            Guest::ClockIsCoarse => it(&[21], Fails(500, "plugin_trap")),
+            Guest::HookOfAnotherType => it(&[6, 19], Refused("`authorizer.authorize` is of another type")),
+            Guest::ClockIsCoarse => it(&[21], Served),
             Guest::ClockOfTheWallIsCoarse => it(&[21], Served),
         }
     }

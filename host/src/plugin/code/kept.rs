@@ -8,6 +8,7 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,6 +16,9 @@ use sha2::Sha256;
 
 /// The file with the key.
 const KEY: &str = "key";
+
+/// The most that a folder's code may be, in bytes: some thousand components, or forty of Python.
+const MOST: u64 = 2 << 30;
 
 /// How the names of files end that are being written.
 const HALF: &str = "half";
@@ -31,8 +35,10 @@ pub(super) fn read(folder: &Path, name: &str) -> Option<Vec<u8>> {
     ours(&file, 0o022).filter(fs::Metadata::is_file)?;
     let kept = fs::read(&file).ok()?;
     let code = key(folder).and_then(|key| opened(&key, name, kept));
-    if code.is_none() {
-        tracing::warn!("{} is not as it was kept, and will be compiled anew", file.display());
+    match &code {
+        // Its time says when it was used last.
+        Some(_) => _ = fs::File::open(&file).and_then(|file| file.set_modified(SystemTime::now())),
+        None => tracing::warn!("{} is not as it was kept, and will be compiled anew", file.display()),
     }
     code
 }
@@ -44,10 +50,32 @@ pub(super) fn write(folder: &Path, name: &str, code: &[u8]) -> io::Result<()> {
     let mut file = tag(&key, name, code).finalize().into_bytes().to_vec();
     file.extend_from_slice(code);
     let (whole, half) = (folder.join(name), half(&folder.join(name)));
-    let _writing = write_new(&half, &file)?;
-    fs::rename(half, whole)?;
+    let written = write_new(&half, &file).and_then(|_writing| fs::rename(&half, whole));
+    if written.is_err() {
+        // A full disk is not to stay full for that.
+        let _ = fs::remove_file(half);
+    }
     sweep(folder);
-    Ok(())
+    forget(folder);
+    written
+}
+
+/// Takes away code that was not used for the longest time, until the rest is no more than a folder may have.
+fn forget(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let code = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "cwasm"));
+    let mut files: Vec<_> = code
+        .filter_map(|entry| entry.metadata().ok().map(|meta| (meta.modified().ok(), meta.len(), entry.path())))
+        .collect();
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, size, file) in files {
+        if total <= MOST {
+            break;
+        }
+        total -= size;
+        let _ = fs::remove_file(file);
+    }
 }
 
 /// Takes away what a process that was killed while it wrote has left. Whoever still writes has its file locked.
@@ -161,6 +189,35 @@ mod tests {
         drop(writing);
         write(folder, "c.cwasm", b"some code").unwrap();
         assert!(!there("b.2.half"));
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        fs::create_dir_all(folder.join("a.cwasm/b")).unwrap();
+        assert!(write(folder, "a.cwasm", b"some code").is_err());
+        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+    }
+
+    #[test]
+    fn code_that_was_not_used_for_longest_goes_when_there_is_too_much() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write(folder, "used.cwasm", b"some code").unwrap();
+        for (age, name) in ["new.cwasm", "old.cwasm", "older.cwasm"].into_iter().enumerate() {
+            let file = fs::File::create(folder.join(name)).unwrap();
+            // Holes, which take no room.
+            file.set_len(MOST / 2 - 1000).unwrap();
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(3600 * (1 + age as u64))).unwrap();
+        }
+        fs::File::open(folder.join("used.cwasm")).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(read(folder, "used.cwasm").is_some());
+        write(folder, "another.cwasm", b"some code").unwrap();
+        let there =
+            ["used", "another", "new", "old", "older"].map(|name| folder.join(format!("{name}.cwasm")).exists());
+        assert_eq!(there, [true, true, true, true, false]);
     }
 
     #[test]
