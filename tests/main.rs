@@ -6,6 +6,7 @@ mod support;
 
 mod authorize;
 mod bodies;
+mod budget;
 mod cache;
 mod compiler;
 mod config;

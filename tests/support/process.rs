@@ -184,13 +184,14 @@ impl Process {
         found.map_or(0, |value| value.trim().parse().unwrap())
     }
 
-    /// The CPU time that it has taken so far, in steps of 10 ms.
+    /// The CPU time that its threads have taken so far, to the nanosecond; what ended ones took is not in it.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // The name, in parentheses, may have spaces; `utime` and `stime` are the 12th and 13th after it.
-        let after_name = &stat[stat.rfind(')').unwrap() + 2..];
-        let ticks: u64 = after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-        Duration::from_millis(ticks * 10)
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let taken = threads.filter_map(|thread| -> Option<u64> {
+            let schedule = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            schedule.split(' ').next()?.parse().ok()
+        });
+        Duration::from_nanos(taken.sum())
     }
 
     /// Waits for its end.

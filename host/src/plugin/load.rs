@@ -1,7 +1,10 @@
 //! From `[plugins.NAME]` to a plugin that is ready to be called: read, compiled, its imports held against its grants,
 //! its configuration against its schema, one instance made and initialized. Nothing serves before all of it went well.
 
-use std::sync::{Arc, Mutex, atomic::AtomicUsize};
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use tokio::sync::{Notify, Semaphore};
 use wasmtime::{Engine, Store, component::Component};
@@ -25,6 +28,10 @@ use crate::{
     metrics::Metrics,
     verdict::VerdictCache,
 };
+
+/// With more of `limits.cpu`, calls are always made on a fiber: one that was always short may run that long at any time, and
+/// a plain call leaves its worker to nobody.
+const PLAIN: Duration = Duration::from_millis(50);
 
 /// A reason why a plugin cannot be loaded, with where in `[plugins.NAME]` it is.
 #[derive(Debug)]
@@ -248,7 +255,7 @@ impl Plugin {
             hooks: &self.hooks,
             shared: &self.shared,
             config: &self.config_json,
-            fiber: self.fiber || self.shared.calls.is_long(),
+            fiber: self.fiber || self.config.limits.cpu > PLAIN || self.shared.calls.is_long(),
         }
     }
 }

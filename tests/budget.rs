@@ -1,0 +1,101 @@
+//! What plugins cost in CPU time: one that never ends no more than its budget, one that crashes each time next to nothing.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use gatehouse_corpus::{FREE_ROUTE, Guest};
+
+use crate::support::{
+    Process, Raw, Upstream, guest,
+    raw::{ask, get},
+};
+
+/// How much later than its budget a loop may end.
+const LATE: Duration = Duration::from_millis(5);
+
+/// `limits.cpu`, if nothing else is said.
+const BUDGET: Duration = Duration::from_millis(10);
+
+fn configuration(guests: &[Guest]) -> String {
+    let component = |of: Guest| guest(&format!("corpus/{}", of.name())).display().to_string();
+    let tables: String = guests.iter().map(|&guest| guest.configuration(&component(guest))).collect();
+    tables + FREE_ROUTE
+}
+
+fn taken(process: &Process, requests: impl FnOnce()) -> Duration {
+    let before = process.cpu();
+    requests();
+    process.cpu() - before
+}
+
+#[test]
+fn a_loop_ends_within_5_ms_of_its_budget_also_within_long_instructions_and_host_calls() {
+    let loops = [
+        Guest::LoopInAuthorize,
+        Guest::LoopInOnRequest,
+        Guest::LoopInOnResponse,
+        Guest::LoopInRealloc,
+        Guest::LoopInPostReturn,
+        Guest::LoopOfMemoryFill,
+        Guest::LoopOfMemoryCopy,
+        Guest::LoopOfTableFill,
+    ];
+    let upstream = Upstream::start();
+    let process = Process::start(&configuration(&loops), &upstream);
+    for guest in loops {
+        let path = format!("/{}", guest.name());
+        // No more than nine: after ten it would rest.
+        let mut times: Vec<Duration> = (0..9)
+            .map(|_| taken(&process, || assert_eq!(ask(process.address(), get(&path, "")).status(), 504, "{path}")))
+            .collect();
+        times.sort();
+        println!("{path}: {:?} of CPU time in the middle, {:?} at most", times[4], times[8]);
+        // Where others want the machine's time, what ends it may come late; not always.
+        assert!((BUDGET..BUDGET + LATE).contains(&times[4]), "{path}: {times:?}");
+    }
+}
+
+#[test]
+fn a_worker_is_left_to_others_by_a_plugin_that_may_run_for_seconds() {
+    let upstream = Upstream::start();
+    let generous = configuration(&[Guest::LoopInAuthorize])
+        .replace("[routes.loop", "limits = { cpu = \"5s\", time = \"5s\" }\n[routes.loop");
+    let process = Process::start(&(generous + "[server]\nworkers = 1\n"), &upstream);
+    let mut looping = Raw::connect(process.address());
+    looping.send(get("/loop-in-authorize", ""));
+    let started = Instant::now();
+    (0..20).for_each(|_| assert_eq!(ask(process.address(), get("/free", "")).status(), 200));
+    println!("twenty requests beside the loop took {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2) && looping.quiet(Duration::from_millis(1)));
+}
+
+/// CPU time of requests to a path for a while, two hundred a second, and the longest that one of them took.
+fn paced(process: &Process, path: &str, time: Duration) -> Duration {
+    let mut client = Raw::connect(process.address());
+    taken(process, || {
+        let started = Instant::now();
+        while started.elapsed() < time {
+            client.send(get(path, "")).response();
+            sleep(Duration::from_millis(5));
+        }
+    })
+}
+
+#[test]
+fn a_plugin_that_crashes_each_time_costs_no_more_than_a_twentieth_of_a_core() {
+    let time = Duration::from_secs(3);
+    let upstream = Upstream::start();
+    let crashing = [Guest::TrapUnreachable, Guest::LoopInAuthorize, Guest::RecursionDirect];
+    let process = Process::start(&configuration(&crashing), &upstream);
+    let free = paced(&process, "/free", time);
+    for guest in crashing {
+        let path = format!("/{}", guest.name());
+        let status = || ask(process.address(), get(&path, "")).status();
+        assert!((0..11).any(|_| status() == 503), "{path} does not rest");
+        let crashing = paced(&process, &path, time);
+        println!("{path}: {crashing:?} of CPU time in {time:?}; without a plugin {free:?}");
+        assert!(crashing < free + time / 20, "{path}: {crashing:?}, without a plugin {free:?}");
+    }
+}
