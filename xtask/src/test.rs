@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;
         step("soak kill", || soak::kill::run(&soak::kill::Options { times: 10, seed: None }))?;
-        step("soak corpus", || soak::corpus::run(&soak::corpus::Options { calls: 2_000, untimed: true }))?;
+        step("soak corpus", || soak::corpus::run(&soak::corpus::Options { calls: 2_000, rate: 100, untimed: true }))?;
     }
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())

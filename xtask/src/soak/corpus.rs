@@ -18,12 +18,15 @@ use crate::{
     guests::FOLDER,
 };
 
-/// Good requests a second, and hostile ones beside them: a fifth of the traffic.
+/// Good requests a second. Hostile ones are a fifth of the traffic, if nothing else is said.
 const GOOD: f64 = 400.0;
-const HOSTILE: f64 = 100.0;
 
 /// Connections of either. So many more to the upstream may be kept for a while after the hostile ones have ended.
 const CONNECTIONS: usize = 8;
+
+/// What may be resident at the end more than half way, in MB: the pool keeps up to 100 slots of ended instances warm, with
+/// 2 MiB each, and it takes some ten thousand calls until they all are.
+const GROWTH: f64 = 40.0;
 
 /// Good requests alone, to compare with.
 const ALONE: Duration = Duration::from_secs(10);
@@ -33,6 +36,9 @@ pub(crate) struct Options {
     /// How often a hostile component is called
     #[arg(long, default_value_t = 20_000, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: u64,
+    /// How many such calls a second
+    #[arg(long, default_value_t = 100, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: u32,
     /// Print the times without a target, where other work disturbs them
     #[arg(long)]
     pub(crate) untimed: bool,
@@ -55,10 +61,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     gateway.serving()?;
     let hostile = Hostile { guests, seen: Mutex::default() };
     let good = Load::default();
-    let (before, after) = thread::scope(|scope| {
+    let Footprint { before, half, after } = thread::scope(|scope| {
         let (address, load) = (gateway.address, &good);
         scope.spawn(move || load.run(address, CONNECTIONS, Some(GOOD), &Good));
-        let measured = measured(&gateway, &good, &hostile, options.calls);
+        let measured = measured(&gateway, &good, &hostile, options);
         good.stop();
         measured
     })?;
@@ -73,13 +79,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (mut alone, mut beside) = (good.latencies(0), good.latencies(1));
     println!("good requests alone: {}\nbeside the corpus: {}", alone.describe(), beside.describe());
     let time = if options.untimed { Bound::None } else { Bound::AtMost(1.5) };
-    println!("before: {before}\nafter: {after}");
+    println!("before: {before}\nhalf way: {half}\nafter: {after}");
     judge(&[
         Figure::none("answers to hostile requests that are not expected", unexpected as f64),
         Figure::none("good requests that failed", good.failed() as f64),
         Figure::new("p99 beside the corpus, to alone", beside.quantile(0.99) / alone.quantile(0.99), "x", time),
         Figure::none("panics", panics as f64),
         Figure::none("exit status", f64::from(status.code().unwrap_or(-1).abs())),
+        Figure::new(
+            "resident memory, from half way to the end",
+            after.memory - half.memory,
+            "MB",
+            Bound::AtMost(GROWTH),
+        ),
         Figure::new(
             "descriptors more than before",
             after.descriptors as f64 - before.descriptors as f64,
@@ -91,25 +103,33 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     folder.remove()
 }
 
-/// Loads alone and then beside the corpus; memory, descriptors and threads before and after.
-fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, calls: u64) -> Result<(Has, Has)> {
+/// Memory, descriptors and threads in the course of a run.
+struct Footprint {
+    before: Has,
+    half: Has,
+    after: Has,
+}
+
+/// Loads alone and then beside the corpus.
+fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, options: &Options) -> Result<Footprint> {
     thread::sleep(ALONE);
     let before = gateway.has()?;
     good.enter(1);
     let load = Load::default();
-    thread::scope(|scope| {
-        let address = gateway.address;
+    let half = thread::scope(|scope| {
+        let (address, rate) = (gateway.address, f64::from(options.rate));
         let load = &load;
-        scope.spawn(move || load.run(address, CONNECTIONS, Some(HOSTILE), hostile));
-        while load.made() < calls {
-            thread::sleep(Duration::from_millis(20));
-        }
+        scope.spawn(move || load.run(address, CONNECTIONS, Some(rate), hostile));
+        load.wait_for(options.calls / 2);
+        let half = gateway.has();
+        load.wait_for(options.calls);
         load.stop();
-    });
+        half
+    })?;
     good.enter(2);
     // Connections that were broken off are seen as such.
     thread::sleep(Duration::from_secs(2));
-    Ok((before, gateway.has()?))
+    Ok(Footprint { before, half, after: gateway.has()? })
 }
 
 /// Requests to a route without a plugin.

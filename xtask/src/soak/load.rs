@@ -106,6 +106,13 @@ impl Load {
         self.next.load(Ordering::Relaxed)
     }
 
+    /// Waits until so many requests were made.
+    pub(crate) fn wait_for(&self, requests: u64) {
+        while self.made() < requests {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// How many requests failed.
     pub(crate) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
