@@ -21,3 +21,4 @@ mod operators;
 mod plugins;
 mod routing;
 mod streaming;
+mod upstreams;
