@@ -2,7 +2,9 @@
 //! notices.
 
 mod cut;
+mod left;
 mod odd;
+mod outage;
 mod plugins;
 
 /// Routes: `/fault` to an upstream with short times, and everything else to the same with long ones, or both with long ones.

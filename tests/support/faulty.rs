@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gatehouse_faultproxy::{Asked, Fault, FaultProxy};
+use gatehouse_faultproxy::{Act, Asked, Fault, FaultProxy, Script};
 use http::Response;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame};
@@ -41,8 +41,15 @@ enum Behind {
     Raw(RawUpstream),
 }
 
+/// What the proxy is told.
+struct Told(Arc<Mutex<State>>);
+
 struct State {
+    /// On every new connection.
+    greeting: Option<Act>,
     fault: Fault,
+    /// Requests that came.
+    asked: usize,
     /// Connections on which something went wrong.
     spoiled: HashSet<usize>,
     /// Requests that came on one of them afterwards.
@@ -74,10 +81,9 @@ impl Faulty {
             Behind::Hyper(upstream) => upstream.address(),
             Behind::Raw(upstream) => upstream.address(),
         };
-        let state = State { fault: Fault::none(), spoiled: HashSet::new(), reused: 0 };
+        let state = State { greeting: None, fault: Fault::none(), asked: 0, spoiled: HashSet::new(), reused: 0 };
         let state = Arc::new(Mutex::new(state));
-        let script = state.clone();
-        let proxy = FaultProxy::start(address, move |asked: Asked<'_>| script.lock().unwrap().asked(asked)).unwrap();
+        let proxy = FaultProxy::start(address, Told(state.clone())).unwrap();
         Self { place: Upstream::elsewhere(proxy.address()), proxy, _upstream: upstream, state }
     }
 
@@ -86,14 +92,35 @@ impl Faulty {
         self.state.lock().unwrap().fault = fault;
     }
 
+    /// What is to become of new connections.
+    pub(crate) fn greet(&self, act: Option<Act>) {
+        self.state.lock().unwrap().greeting = act;
+    }
+
+    /// How many requests came.
+    pub(crate) fn asked(&self) -> usize {
+        self.state.lock().unwrap().asked
+    }
+
     /// How many requests came on a connection on which something had gone wrong.
     pub(crate) fn reused(&self) -> usize {
         self.state.lock().unwrap().reused
     }
 }
 
+impl Script for Told {
+    fn accepted(&self, _: usize) -> Option<Act> {
+        self.0.lock().unwrap().greeting.clone()
+    }
+
+    fn asked(&self, asked: Asked<'_>) -> Fault {
+        self.0.lock().unwrap().asked(asked)
+    }
+}
+
 impl State {
     fn asked(&mut self, asked: Asked<'_>) -> Fault {
+        self.asked += 1;
         self.reused += usize::from(self.spoiled.contains(&asked.connection));
         if !asked.target.contains("/fault") {
             return Fault::none();
