@@ -22,3 +22,4 @@ mod operators;
 mod plugins;
 mod routing;
 mod streaming;
+mod upstreams;

@@ -1,6 +1,7 @@
 //! What the tests are made of: a gateway in this process or in one of its own, an upstream that remembers, a client.
 
 mod client;
+pub(crate) mod faulty;
 mod gateway;
 mod held;
 mod http2;
@@ -9,6 +10,7 @@ pub(crate) mod raw;
 mod upstream;
 
 pub(crate) use client::{Call, Reply};
+pub(crate) use faulty::Faulty;
 pub(crate) use gateway::Gateway;
 pub(crate) use held::Held;
 pub(crate) use http2::Http2;

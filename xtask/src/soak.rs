@@ -13,6 +13,7 @@ pub(crate) mod random;
 pub(crate) mod reload;
 pub(crate) mod stop;
 pub(crate) mod upstream;
+pub(crate) mod upstreams;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -43,6 +44,8 @@ enum Part {
     Kill(kill::Options),
     /// Calls hostile components over and over beside good requests: those are served, and nothing is left behind
     Corpus(corpus::Options),
+    /// Asks an upstream that breaks its answers: none looks whole that is not, and requests to others are served
+    Upstreams(upstreams::Options),
 }
 
 /// Builds what is needed and runs a part.
@@ -55,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Part::Stop(options) => stop::run(options),
         Part::Kill(options) => kill::run(options),
         Part::Corpus(options) => corpus::run(options),
+        Part::Upstreams(options) => upstreams::run(options),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;
         step("soak kill", || soak::kill::run(&soak::kill::Options { times: 10, seed: None }))?;
         step("soak corpus", || soak::corpus::run(&soak::corpus::Options { calls: 2_000, rate: 100, untimed: true }))?;
+        step("soak upstreams", || soak::upstreams::run(&soak::upstreams::Options { exchanges: 4_000, seed: None }))?;
     }
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())

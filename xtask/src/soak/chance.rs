@@ -15,6 +15,11 @@ impl Chance {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let seed = seed.unwrap_or_else(|| now.map_or(0, |since| since.as_micros() as u64));
         println!("--seed {seed}");
+        Self::of(seed)
+    }
+
+    /// That of a seed, and nothing is said.
+    pub(crate) fn of(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
@@ -30,6 +35,11 @@ impl Chance {
     /// A time within these, in milliseconds.
     pub(crate) fn time(&self, within: Range<u64>) -> Duration {
         Duration::from_micros((within.start * 1_000) + self.below((within.end - within.start) * 1_000))
+    }
+
+    /// One of these.
+    pub(crate) fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len() as u64) as usize]
     }
 
     /// True once in so many times.
