@@ -73,17 +73,19 @@ fn a_connection_that_ends_as_soon_as_it_is_made_is_tried_once() {
     let gateway = Gateway::start(&config(true), &faulty);
     let long = format!("content-length: 100000\r\n\r\n{}", "x".repeat(100_000));
     let mut made = 0;
-    for (act, status, code) in [
-        (Act::Reset, 502, "upstream_broken"),
-        (Act::Close, 502, "upstream_broken"),
-        (Act::Hang, 504, "upstream_timeout"),
-        (Act::say("220 smtp.example ESMTP\r\n"), 502, "upstream_broken"),
+    for (act, status, codes) in [
+        // It may be reset as soon as it is there, or in the moment before.
+        (Act::Reset, 502, &["upstream_broken", "upstream_unreachable"][..]),
+        (Act::Close, 502, &["upstream_broken"]),
+        (Act::Hang, 504, &["upstream_timeout"]),
+        (Act::say("220 smtp.example ESMTP\r\n"), 502, &["upstream_broken"]),
     ] {
         faulty.greet(Some(act.clone()));
         for (method, body) in [("GET", "\r\n"), ("POST", "content-length: 2\r\n\r\nhi"), ("POST", &long)] {
             let request = format!("{method} /fault/out HTTP/1.1\r\nhost: a\r\n{body}");
             let answer = ask(gateway.address(), request);
-            assert_eq!((answer.status(), answer.json()["code"].as_str()), (status, Some(code)), "{act:?} {method}");
+            let code = answer.json()["code"].as_str().unwrap().to_owned();
+            assert!(answer.status() == status && codes.contains(&&*code), "{act:?} {method}: {code}");
             made += 1;
             assert_eq!(faulty.proxy.connections(), made, "{act:?} {method}");
         }

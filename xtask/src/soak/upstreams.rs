@@ -128,8 +128,8 @@ fn measured(gateway: &Gateway, good: &Load, broken: &Broken, exchanges: u64) -> 
     good.enter(1);
     let load = Load::default();
     thread::scope(|scope| {
-        let load = &load;
-        scope.spawn(move || load.run(gateway.address, FAULTY_CONNECTIONS, None, broken));
+        let (address, load) = (gateway.address, &load);
+        scope.spawn(move || load.run(address, FAULTY_CONNECTIONS, None, broken));
         load.wait_for(exchanges);
         load.stop();
     });

@@ -88,7 +88,7 @@ impl Traffic for Broken {
         let code = body.as_ref().and_then(|body| body["code"].as_str()).unwrap_or_default();
         let expected = match case.expected() {
             Expected::Whole => answer.status == 200 && right,
-            Expected::Failure(status, failure) => (answer.status, code) == (status, failure),
+            Expected::Failure(status, failures) => answer.status == status && failures.contains(&code),
             Expected::Broken => false,
         };
         if answer.status == 200 && !(right && expected) {
