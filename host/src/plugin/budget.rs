@@ -35,17 +35,19 @@ pub(super) struct Budget {
     end: Option<Instant>,
     host_calls: u32,
     host_bytes: usize,
-    /// What was used up, other than time.
+    /// What was used up, other than CPU time.
     exceeded: Option<Exceeded>,
 }
 
-/// A limit on host calls that a call of a guest has reached.
+/// A limit, other than CPU time, that a call of a guest has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exceeded {
     /// `limits.host_calls`
     Calls,
     /// `limits.host_bytes`
     Bytes,
+    /// `limits.time`
+    WallTime,
 }
 
 impl Budget {
@@ -85,13 +87,16 @@ impl Budget {
         let now = Instant::now();
         let end = *self.end.get_or_insert(now + self.wall);
         let used = used();
-        match used < self.cpu && now < end {
-            true => Ok(used),
-            false => Err(Trap::Interrupt.into()),
+        if used < self.cpu && now < end {
+            return Ok(used);
         }
+        if used < self.cpu {
+            self.exceeded = Some(Exceeded::WallTime);
+        }
+        Err(Trap::Interrupt.into())
     }
 
-    /// What was used up, other than time.
+    /// What was used up, other than CPU time.
     pub(super) fn exceeded(&self) -> Option<Exceeded> {
         self.exceeded
     }
@@ -174,6 +179,16 @@ mod tests {
         let mut budget = limits();
         (0..3).for_each(|_| budget.note_host_call());
         assert!(budget.tick().is_err());
+    }
+
+    #[test]
+    fn a_call_that_gets_no_processor_ends_with_its_wall_time() {
+        let mut budget = Budget { wall: Duration::from_millis(10), ..limits() };
+        plainly(false, || {
+            budget.tick().unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(budget.tick().is_err() && budget.exceeded() == Some(Exceeded::WallTime));
+        });
     }
 
     #[test]

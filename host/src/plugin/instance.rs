@@ -274,6 +274,7 @@ fn fault(raw: Raw, store: &Store<State>) -> Fault {
                 None => Fault::CpuTime,
                 Some(Exceeded::Calls) => Fault::HostCalls,
                 Some(Exceeded::Bytes) => Fault::HostBytes,
+                Some(Exceeded::WallTime) => Fault::WallTime,
             }
         }
         Raw::Wasm(error) => {

@@ -52,6 +52,9 @@ impl Expectation {
     }
 }
 
+/// For thousands of new pages: where memory is short, each takes the system long.
+const PAGES: &str = r#"limits = { cpu = "5s", time = "10s" }"#;
+
 const fn it(threats: &'static [u8], outcome: Outcome) -> Expectation {
     Expectation { threats, settings: "", outcome }
 }
@@ -89,7 +92,7 @@ impl Guest {
             }
             Guest::MemoryUntilRefused => it(&[3], Served).with(r#"limits = { cpu = "1s" }"#),
             Guest::MemoryOf4Gib => it(&[3], Served),
-            Guest::MemoryTouched => it(&[3, 15], Served).with(r#"limits = { cpu = "1s" }"#),
+            Guest::MemoryTouched => it(&[3, 15], Served).with(PAGES),
             Guest::Memory4GibAtStart => it(&[3], Refused("memory")),
             Guest::MemoryOverLimitAtStart => it(&[3], Refused("memory")).with(r#"limits = { memory = "1MiB" }"#),
             Guest::MemoryOfData => it(&[3], Refused("memory")).with(r#"limits = { memory = "1MiB" }"#),
@@ -190,7 +193,7 @@ grants = { output = "/dev/null" }"#,
             Guest::GlobalKept => it(&[15], Served).with(r#"isolation = "request""#),
             Guest::MemoryKept => it(&[15], Served).with(r#"isolation = "request""#),
             Guest::MemoryGrownIsZero => it(&[15], Served).with(
-                r#"limits = { cpu = "1s" }
+                r#"limits = { cpu = "5s", time = "10s" }
 isolation = "request""#,
             ),
             Guest::TableKept => it(&[15], Served).with(r#"isolation = "request""#),
