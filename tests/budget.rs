@@ -9,7 +9,8 @@ use gatehouse_corpus::{FREE_ROUTE, Guest};
 
 use crate::support::{
     Process, Raw, Upstream, guest,
-    raw::{ask, get},
+    raw::{DEADLINE, ask, get},
+    until,
 };
 
 /// How much later than its budget a loop may end.
@@ -57,18 +58,40 @@ fn a_loop_ends_within_5_ms_of_its_budget_also_within_long_instructions_and_host_
     }
 }
 
+/// A gateway with one worker and a loop that may take five seconds.
+fn looping_for_seconds(upstream: &Upstream) -> Process {
+    let generous = configuration(&[Guest::LoopInAuthorize])
+        .replace("[routes.loop", "limits = { cpu = \"5s\", time = \"5s\" }\n[routes.loop");
+    Process::start(&(generous + "[server]\nworkers = 1\n"), upstream)
+}
+
 #[test]
 fn a_worker_is_left_to_others_by_a_plugin_that_may_run_for_seconds() {
     let upstream = Upstream::start();
-    let generous = configuration(&[Guest::LoopInAuthorize])
-        .replace("[routes.loop", "limits = { cpu = \"5s\", time = \"5s\" }\n[routes.loop");
-    let process = Process::start(&(generous + "[server]\nworkers = 1\n"), &upstream);
+    let process = looping_for_seconds(&upstream);
     let mut looping = Raw::connect(process.address());
     looping.send(get("/loop-in-authorize", ""));
     let started = Instant::now();
     (0..20).for_each(|_| assert_eq!(ask(process.address(), get("/free", "")).status(), 200));
     println!("twenty requests beside the loop took {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(2) && looping.quiet(Duration::from_millis(1)));
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_plugin_s_long_call() {
+    let upstream = Upstream::start();
+    let process = looping_for_seconds(&upstream);
+    let looping: Vec<Raw> = (0..8)
+        .map(|_| {
+            let mut client = Raw::connect(process.address());
+            client.send(get("/loop-in-authorize", ""));
+            client
+        })
+        .collect();
+    until(DEADLINE, || process.cpu() > Duration::from_millis(200));
+    drop(looping);
+    // They would take forty seconds of CPU time.
+    until(Duration::from_secs(3), || taken(&process, || sleep(Duration::from_millis(100))) < Duration::from_millis(20));
 }
 
 /// CPU time of requests to a path for a while, two hundred a second, and the longest that one of them took.

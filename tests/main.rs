@@ -16,6 +16,7 @@ mod faults;
 mod fuzz;
 mod grants;
 mod hotload;
+mod inspect;
 mod lifecycle;
 mod limits;
 mod operators;

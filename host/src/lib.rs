@@ -42,5 +42,6 @@ mod worker;
 
 #[doc(hidden)]
 pub use plugin::compiler;
+pub use plugin::{Inspection, inspect};
 pub use server::Server;
 pub use snapshot::check;

@@ -44,6 +44,9 @@ enum Command {
         #[arg(default_value = "gatehouse.toml")]
         config: PathBuf,
     },
+    /// Helps with plugins: components of the contract `gatehouse:plugin`.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Compiles a component from the standard input to the standard output. The gateway starts this by itself.
     #[command(name = compiler::COMMAND, hide = true)]
     Compile {
@@ -54,11 +57,26 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Tells what a component is: hooks, what it asks for, what it says of itself, its configuration's schema.
+    ///
+    /// Exit code 0: a gateway would load it; 1: it would not, whatever the configuration.
+    Inspect {
+        /// The component.
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 fn main() -> ExitCode {
     compiler::use_child_processes();
     let result = match Cli::parse().command {
         Command::Run { config, no_watch } => run(&config, !no_watch),
         Command::Check { config } => check(&config),
+        Command::Plugin(PluginCommand::Inspect { file, json }) => inspect(&file, json),
         Command::Compile { cpu, memory } => {
             compiler::serve(Duration::from_secs(cpu), memory).map_err(anyhow::Error::msg)
         }
@@ -77,6 +95,16 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
     let (plugins, routes) = (config.plugins.len(), config.routes.len());
     gatehouse::check(config)?;
     println!("{}: {routes} routes, {plugins} plugins, no problems", file.display());
+    Ok(())
+}
+
+fn inspect(file: &std::path::Path, json: bool) -> anyhow::Result<()> {
+    let inspection = gatehouse::inspect(file).map_err(anyhow::Error::msg)?;
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&inspection)?),
+        false => print!("{inspection}"),
+    }
+    anyhow::ensure!(inspection.problems.is_empty(), "{} would not be loaded", file.display());
     Ok(())
 }
 

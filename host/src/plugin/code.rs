@@ -43,6 +43,11 @@ pub(super) struct Binary {
 }
 
 impl Binary {
+    /// In bytes.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Reads a file. The error says what a person can do about it.
     pub(super) fn read(file: &Path) -> Result<Self, String> {
         let bytes = file::read(file, LARGEST).map_err(|error| unreadable(&error))?;

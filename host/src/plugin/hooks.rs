@@ -11,6 +11,9 @@ use super::{bindings::lifecycle, instance::Functions, state::State};
 const PACKAGE: &str = "gatehouse:plugin/";
 const VERSION: &str = "@0.1.0";
 
+/// Both, as people write them.
+pub(super) const CONTRACT: &str = "gatehouse:plugin@0.1.0";
+
 /// How versions begin that are compatible with it, before 1.0.
 const COMPATIBLE: &str = "0.1.";
 

@@ -94,7 +94,11 @@ impl Plugin {
 }
 
 /// What a component takes from our contract and gives to it must be of our version.
-fn check_versions(engine: &Engine, component: &Component, config: &config::Plugin) -> Result<(), Vec<Unloadable>> {
+pub(super) fn check_versions(
+    engine: &Engine,
+    component: &Component,
+    config: &config::Plugin,
+) -> Result<(), Vec<Unloadable>> {
     let types = component.component_type();
     let imports = types.imports(engine).map(|(name, _)| ("imports", name));
     let exports = types.exports(engine).map(|(name, _)| ("exports", name));
@@ -110,17 +114,28 @@ fn check_versions(engine: &Engine, component: &Component, config: &config::Plugi
     }
 }
 
+/// Lines of `grants`, as an operator may write them.
+const HTTP: &str = "http = [\"https://...\"]";
+const KEYVALUE: &str = "keyvalue = true";
+const OUTPUT: &str = "output = \"stdout\"";
+
+/// The grant that an import needs; None: it is of the base that all plugins get, or not there at all.
+pub(super) fn grant_for(import: &str) -> Option<&'static str> {
+    match import.split('@').next().unwrap_or(import) {
+        "wasi:http/outgoing-handler" => Some(HTTP),
+        "wasi:keyvalue/store" | "wasi:keyvalue/atomics" => Some(KEYVALUE),
+        "gatehouse:plugin/output" => Some(OUTPUT),
+        _ => None,
+    }
+}
+
 /// Every import is either the base that all plugins get, or needs a grant.
 fn check_imports(engine: &Engine, component: &Component, config: &config::Plugin) -> Result<(), Vec<Unloadable>> {
     let mut problems = Vec::new();
+    let grants = &config.grants;
+    let granted = [(HTTP, !grants.http.is_empty()), (KEYVALUE, grants.keyvalue), (OUTPUT, grants.output.is_some())];
     for (name, _) in component.component_type().imports(engine) {
-        let grants = &config.grants;
-        let missing = match name.split('@').next().unwrap_or(name) {
-            "wasi:http/outgoing-handler" => grants.http.is_empty().then_some("http = [\"https://...\"]"),
-            "wasi:keyvalue/store" | "wasi:keyvalue/atomics" => (!grants.keyvalue).then_some("keyvalue = true"),
-            "gatehouse:plugin/output" => grants.output.is_none().then_some("output = \"stdout\""),
-            _ => None,
-        };
+        let missing = grant_for(name).filter(|grant| granted.contains(&(*grant, false)));
         if let Some(grant) = missing {
             let message = format!("the plugin imports `{name}`, which is not granted: add `{grant}` to its `grants`");
             problems.extend(unloadable(&["grants"], message));
@@ -132,7 +147,7 @@ fn check_imports(engine: &Engine, component: &Component, config: &config::Plugin
     }
 }
 
-fn assemble(
+pub(super) fn assemble(
     runtime: &Runtime,
     component: &Component,
     binary: &Binary,
@@ -216,25 +231,9 @@ fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Share
 
 impl Plugin {
     /// Makes one instance as a request would, so that what cannot work is known before anything serves.
-    ///
-    /// On a thread of its own: whoever loads may be inside a runtime, in which another cannot be entered.
     fn try_out(&self) -> Result<(), Vec<Unloadable>> {
-        std::thread::scope(|scope| {
-            let tried = scope.spawn(|| self.try_out_here()).join();
-            tried.unwrap_or_else(|_| Err(unloadable(&[], "the gateway failed while trying the plugin")))
-        })
-    }
-
-    fn try_out_here(&self) -> Result<(), Vec<Unloadable>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| unloadable(&[], format!("no runtime to try the plugin in: {error}")))?;
-        runtime.block_on(async {
-            let manifest = Instance::describe(self.recipe())
-                .await
-                .map_err(|fault| unloadable(&["component"], fault.to_string()))?;
-            match manifest {
+        self.in_a_runtime(async {
+            match self.describe().await? {
                 Some(manifest) => check_schema(&manifest, &self.config.config)?,
                 None if !self.hooks.has_lifecycle() && !is_empty(&self.config.config) => {
                     return Err(unloadable(
@@ -246,6 +245,29 @@ impl Plugin {
             }
             let instance = Instance::start(self.recipe(), None).await;
             instance.map(drop).map_err(|fault| unloadable(&["config"], fault.to_string()))
+        })
+    }
+
+    /// What the plugin says of itself, by an instance made for that.
+    pub(super) async fn describe(&self) -> Result<Option<Manifest>, Vec<Unloadable>> {
+        Instance::describe(self.recipe()).await.map_err(|fault| unloadable(&["component"], fault.to_string()))
+    }
+
+    /// On a thread of its own: whoever loads may be inside a runtime, in which another cannot be entered.
+    pub(super) fn in_a_runtime<T: Send>(
+        &self,
+        tries: impl Future<Output = Result<T, Vec<Unloadable>>> + Send,
+    ) -> Result<T, Vec<Unloadable>> {
+        let try_out = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| unloadable(&[], format!("no runtime to try the plugin in: {error}")))?;
+            runtime.block_on(tries)
+        };
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(try_out).join();
+            tried.unwrap_or_else(|_| Err(unloadable(&[], "the gateway failed while trying the plugin")))
         })
     }
 
