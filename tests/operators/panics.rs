@@ -95,7 +95,7 @@ fn a_panic_in_the_loader_is_a_refusal_and_the_next_load_goes_well() {
         assert_eq!((answer.status(), answer.header("x-a")), (200, Some("1")));
     }
     assert_eq!(gateway.metric("gatehouse_reloads_total{result=\"refused\"}"), 2);
-    assert_eq!(gateway.metric("gatehouse_snapshots_alive"), 1);
+    until(DEADLINE, || gateway.metric("gatehouse_snapshots_alive") == 1);
     assert_eq!(gateway.reload(&timed("2"), &upstream).unwrap(), 2);
     let answer = Raw::connect(gateway.address()).send(get("/x", "")).response();
     assert_eq!((answer.status(), answer.header("x-a")), (200, Some("2")));

@@ -26,6 +26,25 @@ thread_local! {
 
 const UNKNOWN: i64 = i64::MIN;
 
+/// The time that one call may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    pub(super) cpu: Duration,
+    pub(super) wall: Duration,
+}
+
+impl Time {
+    /// Of a hook.
+    pub(super) fn of_hook(limits: &PluginLimits) -> Self {
+        Self { cpu: limits.cpu, wall: limits.time }
+    }
+
+    /// Of making an instance. Its wall time is more than enough where others want the processor too.
+    pub(super) fn of_start(limits: &PluginLimits) -> Self {
+        Self { cpu: limits.init, wall: limits.time.max(limits.init * 5) }
+    }
+}
+
 /// What a call may still use.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
@@ -51,11 +70,11 @@ pub(super) enum Exceeded {
 }
 
 impl Budget {
-    /// For one call with so much CPU time.
-    pub(super) fn new(limits: &PluginLimits, cpu: Duration) -> Self {
+    /// For one call with so much time.
+    pub(super) fn new(limits: &PluginLimits, time: Time) -> Self {
         Self {
-            cpu,
-            wall: limits.time.max(cpu),
+            cpu: time.cpu,
+            wall: time.wall,
             end: None,
             host_calls: limits.host_calls,
             host_bytes: limits.host_bytes,

@@ -20,7 +20,7 @@ use super::{
         authorizer, lifecycle::Manifest, request_body_filter, request_chunk_filter, request_filter,
         response_body_filter, response_filter,
     },
-    budget::{Budget, Exceeded, on_fiber, plainly},
+    budget::{Budget, Exceeded, Time, on_fiber, plainly},
     hooks::Hooks,
     shared::Shared,
     state::{Reads, State},
@@ -90,7 +90,7 @@ impl Instance {
         let mut this =
             Box::new(Self { store, functions, fiber: on_fiber, uses: 0, memory_at_start: 0, _permit: permit });
         if let Some(init) = init {
-            match this.invoke(&init, (config.to_owned(),), shared.limits.init).await {
+            match this.invoke(&init, (config.to_owned(),), Time::of_start(&shared.limits)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(text)) => return Err(Fault::Start(format!("`init` refused its configuration: {text}"))),
                 Err(fault) => return Err(at_start("`init` ", fault)),
@@ -112,7 +112,7 @@ impl Instance {
         let Some(describe) = recipe.hooks.describe(&mut store, &instance).map_err(wrong)? else { return Ok(None) };
         let functions = Functions::default();
         let mut this = Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: None };
-        let manifest = this.invoke(&describe, (), recipe.shared.limits.init).await;
+        let manifest = this.invoke(&describe, (), Time::of_start(&recipe.shared.limits)).await;
         manifest.map(Some).map_err(|fault| at_start("`describe` ", fault))
     }
 
@@ -135,30 +135,29 @@ impl Instance {
             wasi.hooks.calls_left = state.shared.limits.http_calls;
             wasi.outside.store(false, Ordering::Relaxed);
         }
-        let cpu = state.shared.limits.cpu;
-        let result = self.invoke(function, params, cpu).await;
+        let time = Time::of_hook(&state.shared.limits);
+        let result = self.invoke(function, params, time).await;
         self.store.data_mut().exchange = None;
         result
     }
 
-    async fn invoke<P, R>(&mut self, function: &TypedFunc<P, (R,)>, params: P, cpu: Duration) -> Result<R, Fault>
+    async fn invoke<P, R>(&mut self, function: &TypedFunc<P, (R,)>, params: P, time: Time) -> Result<R, Fault>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: Send + Sync + 'static,
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        arm(&mut self.store, cpu);
-        let (result, time) = if self.fiber {
-            let wall = self.store.data().shared.limits.time.max(cpu);
+        arm(&mut self.store, time);
+        let (result, took) = if self.fiber {
             // Boxed, so that a plain call does not carry the room for it.
-            Box::pin(timely(wall, function.call_async(&mut self.store, params))).await
+            Box::pin(timely(time.wall, function.call_async(&mut self.store, params))).await
         } else {
             let measured = self.uses.is_multiple_of(MEASURED);
-            let (result, time) = plainly(measured, || function.call(&mut self.store, params));
-            (result.map_err(Raw::Wasm), time)
+            let (result, took) = plainly(measured, || function.call(&mut self.store, params));
+            (result.map_err(Raw::Wasm), took)
         };
-        if let Some(time) = time {
-            self.store.data().took(time);
+        if let Some(took) = took {
+            self.store.data().took(took);
         }
         match result {
             Ok((value,)) => Ok(value),
@@ -195,7 +194,7 @@ impl Instance {
 
 async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, WasmInstance), Fault> {
     let Recipe { pre, hooks, shared, .. } = *recipe;
-    let limit = shared.limits.init;
+    let time = Time::of_start(&shared.limits);
     let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
     store.limiter(|state| state);
     // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
@@ -204,16 +203,16 @@ async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, 
         true => yield_at_ticks(&mut store),
         false => go_on(&mut store),
     }
-    arm(&mut store, limit);
-    let (started, time) = match fiber {
-        true => timely(limit.max(shared.limits.time), pre.instantiate_async(&mut store)).await,
+    arm(&mut store, time);
+    let (started, took) = match fiber {
+        true => timely(time.wall, pre.instantiate_async(&mut store)).await,
         false => {
-            let (started, time) = plainly(true, || pre.instantiate(&mut store));
-            (started.map_err(Raw::Wasm), time)
+            let (started, took) = plainly(true, || pre.instantiate(&mut store));
+            (started.map_err(Raw::Wasm), took)
         }
     };
-    if let Some(time) = time {
-        store.data().took(time);
+    if let Some(took) = took {
+        store.data().took(took);
     }
     match started {
         Ok(instance) => Ok((store, instance)),
@@ -239,15 +238,17 @@ fn go_on(store: &mut Store<State>) {
 fn at_start(function: &str, fault: Fault) -> Fault {
     Fault::Start(match fault {
         Fault::CpuTime => format!("{function}used up its CPU time (`limits.init`)"),
-        Fault::WallTime => format!("{function}used up its time (`limits.init` or `limits.time`, whichever is longer)"),
+        Fault::WallTime => {
+            format!("{function}used up its time (five times `limits.init`, or `limits.time` where that is longer)")
+        }
         fault => format!("{function}{fault}"),
     })
 }
 
 /// Gives the next call what it may use.
-fn arm(store: &mut Store<State>, cpu: Duration) {
+fn arm(store: &mut Store<State>, time: Time) {
     let state = store.data_mut();
-    state.budget = Budget::new(&state.shared.limits, cpu);
+    state.budget = Budget::new(&state.shared.limits, time);
     store.set_epoch_deadline(1);
 }
 
