@@ -31,6 +31,17 @@ const GROWTH: f64 = 40.0;
 /// Good requests alone, to compare with.
 const ALONE: Duration = Duration::from_secs(10);
 
+/// Hostile calls until each component was called some ten times: by then the gateway knows what to think of most.
+const UNKNOWN: u64 = 1000;
+
+/// The phases of the good requests: alone, beside components that are not known yet, beside known ones, after the end.
+mod phase {
+    pub(super) const ALONE: usize = 0;
+    pub(super) const UNKNOWN: usize = 1;
+    pub(super) const KNOWN: usize = 2;
+    pub(super) const AFTER: usize = 3;
+}
+
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// How often a hostile component is called
@@ -76,8 +87,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (status, _) = gateway.stop(Duration::from_secs(30))?;
     let unexpected = hostile.report();
     good.failures().iter().for_each(|failure| println!("  {failure}"));
-    let (mut alone, mut beside) = (good.latencies(0), good.latencies(1));
-    println!("good requests alone: {}\nbeside the corpus: {}", alone.describe(), beside.describe());
+    let [mut alone, mut beside, mut known] =
+        [phase::ALONE, phase::UNKNOWN, phase::KNOWN].map(|phase| good.latencies(phase));
+    println!("good requests alone: {}", alone.describe());
+    println!("beside the corpus, its first {UNKNOWN} calls: {}", beside.describe());
+    println!("beside the corpus, from then on: {}", known.describe());
+    beside.join(known);
     let time = if options.untimed { Bound::None } else { Bound::AtMost(1.5) };
     println!("before: {before}\nhalf way: {half}\nafter: {after}");
     judge(&[
@@ -114,19 +129,21 @@ struct Footprint {
 fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, options: &Options) -> Result<Footprint> {
     thread::sleep(ALONE);
     let before = gateway.has()?;
-    good.enter(1);
+    good.enter(phase::UNKNOWN);
     let load = Load::default();
     let half = thread::scope(|scope| {
         let (address, rate) = (gateway.address, f64::from(options.rate));
         let load = &load;
         scope.spawn(move || load.run(address, CONNECTIONS, Some(rate), hostile));
+        load.wait_for(UNKNOWN.min(options.calls / 2));
+        good.enter(phase::KNOWN);
         load.wait_for(options.calls / 2);
         let half = gateway.has();
         load.wait_for(options.calls);
         load.stop();
         half
     })?;
-    good.enter(2);
+    good.enter(phase::AFTER);
     // Connections that were broken off are seen as such.
     thread::sleep(Duration::from_secs(2));
     Ok(Footprint { before, half, after: gateway.has()? })
