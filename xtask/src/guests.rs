@@ -1,10 +1,12 @@
-//! `cargo xtask guests`: Rust crates to components in `target/guests/NAME.wasm`.
+//! `cargo xtask guests`: plugins to components in `target/guests/NAME.wasm`.
 //!
-//! A crate of the workspace is a guest by its folder. All are built by one cargo call to core modules, and each module is made a component.
-//! A component is written whole and then renamed, and only when it changed: the gateway watches these files.
+//! A folder is a guest by its place: as a crate of the workspace, or with a `plugin.toml`. The crates are built by one cargo
+//! call to core modules, and each module is made a component; folders in other languages are built by the kit, one by one,
+//! when something in them has changed. A component is written whole and then renamed, and only when it changed: the gateway
+//! watches these files.
 
 mod corpus;
-mod toolchain;
+mod folders;
 
 use std::{
     env, fs,
@@ -13,11 +15,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use gatehouse_kit::{Missing, rust};
 use serde_json::Value;
-use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_component::DecodedWasm;
 
-use crate::process;
-pub(crate) use toolchain::Way;
+use crate::{apt, process};
+pub(crate) use gatehouse_kit::rust::Way;
 
 /// Where the components are; configurations of examples name this folder.
 pub(crate) const FOLDER: &str = "target/guests";
@@ -53,8 +56,8 @@ pub(crate) fn build(way: Way) -> Result<()> {
         println!("there are no guest crates");
         return Ok(());
     }
-    let mut cargo = toolchain::cargo(way)?;
-    cargo.args(["build", "--profile", "guest", "--target", toolchain::TARGET, "--target-dir", BUILD_FOLDER]);
+    let mut cargo = installed(|| rust::cargo(way))?;
+    cargo.args(["build", "--profile", "guest", "--target", rust::TARGET, "--target-dir", BUILD_FOLDER]);
     for guest in &guests {
         cargo.args(["--package", &guest.name]);
     }
@@ -65,7 +68,7 @@ pub(crate) fn build(way: Way) -> Result<()> {
         let encoded = encode(guest).inspect_err(|error| println!("  {:<24}failed: {error:#}", guest.name));
         encoded.is_err()
     });
-    let failed = failed.count();
+    let failed = failed.count() + folders::build()?;
     corpus::build()?;
     match failed {
         0 => println!("guests are in {FOLDER} ({:.1} s)", start.elapsed().as_secs_f32()),
@@ -74,17 +77,29 @@ pub(crate) fn build(way: Way) -> Result<()> {
     Ok(())
 }
 
+/// Does something that may need packages of Debian, and installs them when it does.
+fn installed<T>(act: impl Fn() -> Result<T>) -> Result<T> {
+    let result = act();
+    match result.as_ref().err().and_then(|error| error.downcast_ref::<Missing>()) {
+        Some(missing) => {
+            apt::install(missing.packages, missing.purpose)?;
+            act()
+        }
+        None => result,
+    }
+}
+
 /// Builds the core module of a crate that is a workspace of its own; where it is.
 pub(crate) fn module(folder: &Path, name: &str, way: Way) -> Result<PathBuf> {
-    let mut cargo = toolchain::cargo(way)?;
-    cargo.args(["build", "--release", "--quiet", "--target", toolchain::TARGET, "--target-dir", BUILD_FOLDER]);
+    let mut cargo = installed(|| rust::cargo(way))?;
+    cargo.args(["build", "--release", "--quiet", "--target", rust::TARGET, "--target-dir", BUILD_FOLDER]);
     process::run(cargo.arg("--manifest-path").arg(folder.join("Cargo.toml")))?;
-    Ok(Path::new(BUILD_FOLDER).join(toolchain::TARGET).join("release").join(format!("{name}.wasm")))
+    Ok(Path::new(BUILD_FOLDER).join(rust::TARGET).join("release").join(format!("{name}.wasm")))
 }
 
 /// Where the core modules of the guests are.
 pub(crate) fn modules() -> PathBuf {
-    Path::new(BUILD_FOLDER).join(toolchain::TARGET).join("guest")
+    Path::new(BUILD_FOLDER).join(rust::TARGET).join("guest")
 }
 
 /// Folders that look like guest crates but are no members of the workspace, so that nobody would build them.
@@ -126,15 +141,15 @@ fn guest(package: &Value, root: &Path) -> Option<Guest> {
 
 /// Makes a component of a guest's core module, and says what it imports beside the gateway's own contract.
 fn encode(guest: &Guest) -> Result<()> {
-    let file = format!("{}.wasm", guest.name.replace('-', "_"));
-    let module = modules().join(file);
-    let module = fs::read(&module)
-        .with_context(|| format!("reading {} (is `crate-type = [\"cdylib\"]` in the manifest?)", module.display()))?;
-    let component = ComponentEncoder::default().validate(true).module(&module)?.encode()?;
-    write(&Path::new(FOLDER).join(format!("{}.wasm", guest.name)), &component)?;
-    let imports = foreign_imports(&component)?;
+    put(&guest.name, &rust::component(&modules().join(rust::file(&guest.name)))?)
+}
+
+/// Puts a component where the gateway finds it, and says what it imports beside the gateway's own contract.
+fn put(name: &str, component: &[u8]) -> Result<()> {
+    write(&Path::new(FOLDER).join(format!("{name}.wasm")), component)?;
+    let imports = foreign_imports(component)?;
     let imports = if imports.is_empty() { String::new() } else { format!("  imports {}", imports.join(", ")) };
-    println!("  {:<24}{:>6.1} KiB{imports}", guest.name, component.len() as f64 / 1024.0);
+    println!("  {name:<24}{:>6.1} KiB{imports}", component.len() as f64 / 1024.0);
     Ok(())
 }
 
