@@ -10,6 +10,7 @@ mod budget;
 mod cache;
 mod compiler;
 mod config;
+mod conformance;
 mod corpus;
 mod edge;
 mod faults;

@@ -79,6 +79,13 @@ impl Request {
         request::cookie(name)
     }
 
+    /// The token of `Authorization: Bearer` (RFC 6750 section 2.1). None when there is none, or another scheme.
+    pub fn bearer(&self) -> Option<String> {
+        let value = self.header("authorization")?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    }
+
     /// The address of the client, without the port.
     pub fn client_ip(&self) -> String {
         request::client_ip()

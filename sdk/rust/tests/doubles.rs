@@ -205,3 +205,17 @@ fn secrets_are_the_same_only_if_they_are_not_empty() {
 fn a_read_outside_of_an_exchange_says_so() {
     Gateway::new().run(|| Exchange::get("/").run(|request| Gateway::new().run(|| request.path())));
 }
+
+#[test]
+fn a_bearer_token_is_found_and_nothing_else_is_taken_for_one() {
+    struct Bearer;
+    impl Authorizer for Bearer {
+        fn authorize(&self, request: &Request) -> Result<Verdict> {
+            Verdict::allow(request.bearer().unwrap_or_else(|| "none".to_owned())).into()
+        }
+    }
+    for (value, token) in [("Bearer abc", "abc"), ("bearer  a.b ", "a.b"), ("Basic abc", "none"), ("Bearer", "none")] {
+        let verdict = Exchange::get("/").header("authorization", value).authorize(&Bearer).expect("it decides");
+        assert_eq!(verdict, Verdict::allow(token).into(), "{value}");
+    }
+}
