@@ -1,12 +1,175 @@
-//! Plugins in c.
+//! Plugins in C and C++: bindings by wit-bindgen, compiled with the SDK by Zig's C compiler, made a component.
+//!
+//! Zig brings its own linker and C library, so a build needs no more of a machine than Python's installer. A plugin that keeps
+//! to the SDK has no WASI imports; what prints or reads files gets the adapter to WASI 0.2, whose standard output is the log.
 
-use std::path::Path;
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as ADAPTER,
+};
+use wit_bindgen_core::{Files, wit_parser::Resolve};
+use wit_component::ComponentEncoder;
 
-use crate::{Project, Tools};
+use crate::{
+    Missing, Project, Tools,
+    command::{command, output, run},
+    embedded::put,
+    project::Ask,
+    tools::program,
+    world,
+};
+
+/// What pip installs, with hashes.
+const REQUIREMENTS: &str = include_str!("../c/requirements.txt");
+
+/// Enough for deep calls of plugins; the linker's own 16 MiB would count against the plugin's memory.
+const STACK: &str = "-Wl,-z,stack-size=262144";
+
+/// The bindings free what they have handed over; in the SDK's arenas there is nothing to free.
+const BINDINGS: &str = "#include <stdlib.h>\n#define free(memory) ((void)(memory))\n#include \"plugin.c\"\n";
+
+/// What a C source and a C++ source ends with.
+const SUFFIXES: [&str; 4] = ["c", "cc", "cpp", "cxx"];
+
+/// What the compiler is asked for in any case. Zig's C library comes with debug information: most of a module, if it stayed.
+const OPTIONS: [&str; 6] =
+    ["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-fno-exceptions", "-Wl,--strip-debug", STACK];
 
 /// Makes the component.
-pub(crate) fn build(project: &Project, _work: &Path, _tools: &Tools) -> Result<Vec<u8>> {
-    bail!("plugins in {} cannot be built yet", project.language)
+pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
+    let zig = zig(tools)?;
+    bindings(project, work)?;
+    put(&work.join("manifest.c"), &manifest(project))?;
+    let module = work.join("plugin.wasm");
+    let mut compiler = command(&zig.program);
+    compiler.args(["-m", "ziglang", "cc", "-Wall", "-Wextra"]).args(OPTIONS).current_dir(&project.folder);
+    compiler.env("ZIG_GLOBAL_CACHE_DIR", &zig.cache).env("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
+    compiler.arg("-I").arg(&project.sdk).arg("-I").arg(work).args(defines(project));
+    compiler.args(sources(project)?).args(sdk(project)?);
+    compiler.args(["bindings.c", "manifest.c", "plugin_component_type.o"].map(|file| work.join(file)));
+    // Its warnings are for the author.
+    run(compiler.arg("-o").arg(&module))?;
+    component(&module)
+}
+
+/// The compiler: a module of a Python environment.
+struct Zig {
+    /// The environment's Python.
+    program: PathBuf,
+    /// Where it keeps the libraries that it compiles once.
+    cache: PathBuf,
+}
+
+fn zig(tools: &Tools) -> Result<Zig> {
+    let missing = || Missing {
+        purpose: "building C",
+        what: "Python 3 with its module venv".to_owned(),
+        packages: &["python3", "python3-venv"],
+        elsewhere: "from python.org",
+    };
+    let folder = tools.fetched("c", REQUIREMENTS, |folder| {
+        let python = program("python3", missing)?;
+        let venv = folder.join("venv");
+        if output(command(python).args(["-m", "venv", "--clear"]).arg(&venv)).is_err() {
+            bail!(missing());
+        }
+        put(&folder.join("requirements.txt"), REQUIREMENTS)?;
+        let mut pip = command(venv.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--requirement"]);
+        output(pip.arg(folder.join("requirements.txt"))).map(drop)
+    })?;
+    Ok(Zig { program: folder.join("venv/bin/python"), cache: folder.join("cache") })
+}
+
+/// Writes what wit-bindgen makes of the plugin's world: `plugin.h`, `plugin.c` and an object with the world's type.
+fn bindings(project: &Project, work: &Path) -> Result<()> {
+    let folder = work.join("wit");
+    world::write(project, &folder)?;
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(&folder)?;
+    let world = resolve.select_world(&[package], Some(world::WORLD))?;
+    let mut files = Files::default();
+    wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)?;
+    for (name, content) in files.iter() {
+        let path = work.join(name);
+        if !fs::read(&path).is_ok_and(|old| old == content) {
+            fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+        }
+    }
+    put(&work.join("bindings.c"), BINDINGS)
+}
+
+/// For each hook and each thing asked for, what the SDK's sources look for.
+fn defines(project: &Project) -> impl Iterator<Item = String> {
+    let upper = |kind: &str, name: &str| format!("-DGH_{kind}_{}", name.to_uppercase().replace('-', "_"));
+    let asks = [(Ask::Http, "http"), (Ask::Keyvalue, "keyvalue"), (Ask::Output, "output")];
+    let asks = asks.into_iter().filter(|(ask, _)| project.asks_for(*ask)).map(move |(_, name)| upper("ASK", name));
+    project.hooks.iter().map(move |hook| upper("HOOK", hook.name())).chain(asks)
+}
+
+/// The plugin's own sources: those beside the one that is named, without tests.
+fn sources(project: &Project) -> Result<Vec<PathBuf>> {
+    let folder = project.source.parent().unwrap_or(&project.folder);
+    let mut sources = in_folder(folder)?;
+    sources.retain(|path| !path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("_test")));
+    if !sources.contains(&project.source) {
+        let known = SUFFIXES.join(", .");
+        bail!("{} is no source of C or C++: those end with .{known}", project.source.display());
+    }
+    Ok(sources)
+}
+
+fn sdk(project: &Project) -> Result<Vec<PathBuf>> {
+    let folder = project.sdk.join("src");
+    in_folder(&folder).context("the SDK is not there: `sdk` in plugin.toml names its folder, by default `gatehouse`")
+}
+
+/// The C and C++ sources right in a folder, by their names.
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut sources: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    sources.retain(|path| path.extension().is_some_and(|it| SUFFIXES.iter().any(|suffix| it == *suffix)));
+    sources.sort();
+    Ok(sources)
+}
+
+/// What the component says of itself, as a C source.
+fn manifest(project: &Project) -> String {
+    let mut text = String::from("#include <stddef.h>\n");
+    for (name, value) in
+        [("name", &project.name), ("version", &project.version), ("description", &project.description)]
+    {
+        let _ = writeln!(text, "const char gh_{name}[] = {};", quoted(value));
+    }
+    let schema = project.schema.as_deref().map_or_else(|| "NULL".to_owned(), quoted);
+    text + "const char *const gh_schema = " + &schema + ";\n"
+}
+
+/// A C string. Escapes are octal: they end after three digits, whatever follows.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\?".contains(&byte) || byte == b' ';
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("\\{byte:03o}") };
+    format!("\"{}\"", text.bytes().map(one).collect::<String>())
+}
+
+/// Makes a component of the module: its world is in a section of it.
+fn component(module: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    ComponentEncoder::default().validate(true).module(&bytes)?.adapter(ADAPTER_NAME, ADAPTER)?.encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_the_same_as_a_string_of_c() {
+        assert_eq!(quoted("a \"b\"\\?\n7é"), r#""a \042b\042\134\077\0127\303\251""#);
+    }
 }
