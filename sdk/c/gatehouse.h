@@ -219,6 +219,8 @@ const char *gh_join(const char *const *strings, const char *separator);
 gh_bytes gh_bytes_of(const char *text);
 /* Bytes as a string; what is not UTF-8 becomes U+FFFD. */
 const char *gh_text(gh_bytes bytes);
+/* A string as a part of a URL's path or query: all but letters, digits and `-._~` percent-encoded (RFC 3986 section 2). */
+const char *gh_percent_encode(const char *text);
 /* Whether two secrets are the same, in a time that does not tell where they differ. Never when one is NULL or empty: an absent
  * header must not match a key that someone forgot to configure. */
 bool gh_same_secret(const char *a, const char *b);

@@ -122,6 +122,17 @@ const char *gh_text(gh_bytes bytes) {
     return text;
 }
 
+const char *gh_percent_encode(const char *text) {
+    char *encoded = arena_alloc(current_arena, strlen(text) * 3 + 1), *end = encoded;
+    for (const uint8_t *at = (const uint8_t *)text; *at; at++) {
+        int lower = *at | 0x20;
+        bool plain = (lower >= 'a' && lower <= 'z' && *at < 0x80) || (*at >= '0' && *at <= '9') || strchr("-._~", *at);
+        end += plain ? (*end = (char)*at, 1) : sprintf(end, "%%%02X", *at);
+    }
+    *end = 0;
+    return encoded;
+}
+
 const char *incoming(uint8_t *bytes, size_t length) {
     if (!length) return "";
     return memchr(bytes, 0, length) ? gh_text((gh_bytes){bytes, length}) : (const char *)bytes;

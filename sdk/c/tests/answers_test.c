@@ -63,6 +63,7 @@ static void text_is_always_utf_8_without_nul(void) {
     assert(!strcmp(gh_text((gh_bytes){0}), ""));
     static const char *const some[] = {"a", "", "b", NULL}, *const none[] = {NULL};
     assert(!strcmp(gh_join(some, "|"), "a||b") && !strcmp(gh_join(none, "|"), ""));
+    assert(!strcmp(gh_percent_encode("aZ09-._~/ %@[`{\xC3\xA9"), "aZ09-._~%2F%20%25%40%5B%60%7B%C3%A9"));
     assert(!strcmp(gh_format("%s-%05.1f", "x", 2.25), "x-002.2"));
 }
 
