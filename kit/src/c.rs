@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as ADAPTER,
 };
@@ -18,7 +18,7 @@ use wit_component::ComponentEncoder;
 
 use crate::{
     Missing, Project, Tools,
-    command::{command, output, run},
+    command::{command, output},
     embedded::put,
     project::Ask,
     tools::program,
@@ -34,8 +34,9 @@ const STACK: &str = "-Wl,-z,stack-size=262144";
 /// The bindings free what they have handed over; in the SDK's arenas there is nothing to free.
 const BINDINGS: &str = "#include <stdlib.h>\n#define free(memory) ((void)(memory))\n#include \"plugin.c\"\n";
 
-/// What a C source and a C++ source ends with.
-const SUFFIXES: [&str; 4] = ["c", "cc", "cpp", "cxx"];
+/// What sources end with.
+const C: [&str; 1] = ["c"];
+const CPLUSPLUS: [&str; 3] = ["cc", "cpp", "cxx"];
 
 /// What the compiler is asked for in any case. Zig's C library comes with debug information: most of a module, if it stayed.
 const OPTIONS: [&str; 6] =
@@ -51,10 +52,15 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
     compiler.args(["-m", "ziglang", "cc", "-Wall", "-Wextra"]).args(OPTIONS).current_dir(&project.folder);
     compiler.env("ZIG_GLOBAL_CACHE_DIR", &zig.cache).env("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
     compiler.arg("-I").arg(&project.sdk).arg("-I").arg(work).args(defines(project));
-    compiler.args(sources(project)?).args(sdk(project)?);
+    let sources = sources(project)?;
+    if sources.iter().any(|source| is_source(source, &CPLUSPLUS)) {
+        compiler.arg("-lc++");
+    }
+    compiler.args(sources).args(sdk(project)?);
     compiler.args(["bindings.c", "manifest.c", "plugin_component_type.o"].map(|file| work.join(file)));
-    // Its warnings are for the author.
-    run(compiler.arg("-o").arg(&module))?;
+    // What it says is shown as it comes.
+    let status = compiler.arg("-o").arg(&module).status().context("starting the compiler")?;
+    ensure!(status.success(), "the compiler has found errors ({status})");
     component(&module)
 }
 
@@ -119,8 +125,7 @@ fn sources(project: &Project) -> Result<Vec<PathBuf>> {
     let mut sources = in_folder(folder)?;
     sources.retain(|path| !path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("_test")));
     if !sources.contains(&project.source) {
-        let known = SUFFIXES.join(", .");
-        bail!("{} is no source of C or C++: those end with .{known}", project.source.display());
+        bail!("{} is no source of C (.c) or C++ (.{})", project.source.display(), CPLUSPLUS.join(", ."));
     }
     Ok(sources)
 }
@@ -134,9 +139,13 @@ fn sdk(project: &Project) -> Result<Vec<PathBuf>> {
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut sources: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    sources.retain(|path| path.extension().is_some_and(|it| SUFFIXES.iter().any(|suffix| it == *suffix)));
+    sources.retain(|path| is_source(path, &C) || is_source(path, &CPLUSPLUS));
     sources.sort();
     Ok(sources)
+}
+
+fn is_source(path: &Path, suffixes: &[&str]) -> bool {
+    path.extension().is_some_and(|it| suffixes.iter().any(|suffix| it == *suffix))
 }
 
 /// What the component says of itself, as a C source.
