@@ -38,9 +38,9 @@ const BINDINGS: &str = "#include <stdlib.h>\n#define free(memory) ((void)(memory
 const C: [&str; 1] = ["c"];
 const CPLUSPLUS: [&str; 3] = ["cc", "cpp", "cxx"];
 
-/// What the compiler is asked for in any case. Zig's C library comes with debug information: most of a module, if it stayed.
+/// What the compiler is asked for in any case. Zig would leave out asserts where it optimizes; in C that is said by NDEBUG.
 const OPTIONS: [&str; 6] =
-    ["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-fno-exceptions", "-Wl,--strip-debug", STACK];
+    ["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-UNDEBUG", "-fno-exceptions", STACK];
 
 /// Makes the component.
 pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
@@ -51,6 +51,8 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
     let mut compiler = command(&zig.program);
     compiler.args(["-m", "ziglang", "cc", "-Wall", "-Wextra"]).args(OPTIONS).current_dir(&project.folder);
     compiler.env("ZIG_GLOBAL_CACHE_DIR", &zig.cache).env("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
+    // What `assert` says of a place is no path of this machine.
+    compiler.arg(format!("-fmacro-prefix-map={}/=", project.folder.display()));
     compiler.arg("-I").arg(&project.sdk).arg("-I").arg(work).args(defines(project));
     let sources = sources(project)?;
     if sources.iter().any(|source| is_source(source, &CPLUSPLUS)) {
@@ -151,8 +153,7 @@ fn is_source(path: &Path, suffixes: &[&str]) -> bool {
 /// What the component says of itself, as a C source.
 fn manifest(project: &Project) -> String {
     let mut text = String::from("#include <stddef.h>\n");
-    for (name, value) in
-        [("name", &project.name), ("version", &project.version), ("description", &project.description)]
+    for (name, value) in [("name", &project.name), ("version", &project.version), ("description", &project.description)]
     {
         let _ = writeln!(text, "const char gh_{name}[] = {};", quoted(value));
     }
@@ -170,12 +171,57 @@ fn quoted(text: &str) -> String {
 /// Makes a component of the module: its world is in a section of it.
 fn component(module: &Path) -> Result<Vec<u8>> {
     let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    let bytes = without_debug(&bytes).context("reading the module's sections")?;
     ComponentEncoder::default().validate(true).module(&bytes)?.adapter(ADAPTER_NAME, ADAPTER)?.encode()
+}
+
+/// A module without its debug information, which Zig's C library brings in any case. The linker's own way to leave it out takes
+/// the names of functions along, which the gateway's log shows when a plugin traps.
+fn without_debug(module: &[u8]) -> Option<Vec<u8>> {
+    let (magic, mut rest) = module.split_at_checked(8)?;
+    let mut kept = magic.to_vec();
+    while let Some((&id, after)) = rest.split_first() {
+        let (length, after) = number(after)?;
+        let (content, after) = after.split_at_checked(length)?;
+        // Of a custom section, which has the number 0, the content begins with its name, and that with its length.
+        let name = content.get(1..).unwrap_or_default();
+        if id != 0 || !name.starts_with(b".debug_") {
+            kept.extend(&rest[..rest.len() - after.len()]);
+        }
+        rest = after;
+    }
+    Some(kept)
+}
+
+/// An unsigned number in LEB128, and what comes after it.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let last = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
+    let (digits, rest) = bytes.split_at(last + 1);
+    let number =
+        digits.iter().rev().try_fold(0_u32, |sum, digit| Some(sum.checked_mul(128)? | u32::from(digit & 0x7f)))?;
+    Some((number.try_into().ok()?, rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_debug_sections_go() {
+        let custom = |name: &str, length: usize| {
+            let content = [&[u8::try_from(name.len()).unwrap()], name.as_bytes(), &vec![7; length]].concat();
+            let size = [u8::try_from(content.len() % 128 + 128).unwrap(), u8::try_from(content.len() / 128).unwrap()];
+            [&[0], size.as_slice(), &content].concat()
+        };
+        let (head, types) = (b"\0asm\x01\0\0\0".to_vec(), [1, 2, 0, 0]);
+        let [name, debug, last] = [custom("name", 300), custom(".debug_info", 1000), custom(".debug", 0)];
+        let module = [&head, types.as_slice(), &debug, &name, &debug, &last].concat();
+        assert_eq!(without_debug(&module), Some([&head, types.as_slice(), &name, &last].concat()));
+        assert_eq!(without_debug(&module[..module.len() - 1]), None);
+        assert_eq!(without_debug(&head[..4]), None);
+        assert_eq!(number(&[0xe5, 0x8e, 0x26, 1]), Some((624_485, &[1][..])));
+        assert_eq!(number(&[0xff; 9]), None);
+    }
 
     #[test]
     fn a_text_is_the_same_as_a_string_of_c() {

@@ -26,9 +26,21 @@ gh_result gh_error(const char *format, ...) {
     return it;
 }
 
+/* Whether a string is UTF-8: the gateway ends an instance that hands over another. If not, the answer becomes an error. */
+static bool sound(struct gh_answer *it, const char *function, const char *text) {
+    size_t left = text ? strlen(text) : 0;
+    for (size_t length; left; text += length, left -= length) {
+        if ((length = sequence((const uint8_t *)text, left))) continue;
+        it->error = gh_format("%s: a string is not UTF-8 (gh_text makes one of any bytes)", function);
+        it->kind = ERROR;
+        return false;
+    }
+    return true;
+}
+
 gh_verdict gh_allow(const char *principal) {
     struct gh_answer *it = answer(ALLOW);
-    it->principal = principal;
+    if (sound(it, "gh_allow", principal)) it->principal = principal;
     return it;
 }
 
@@ -92,7 +104,7 @@ static void drop(entries *list, const char *name) {
 }
 
 static struct gh_answer *header(struct gh_answer *it, const char *function, edit_kind kind, const char *name, const char *value) {
-    if (!fits(it, function, HEADED)) return it;
+    if (!fits(it, function, HEADED) || !sound(it, function, name) || !sound(it, function, value)) return it;
     if (ANSWERING >> it->kind & 1) {
         if (kind != APPEND) drop(&it->headers, name);
         if (kind == REMOVE) return it;
@@ -115,7 +127,10 @@ struct gh_answer *gh_remove_header(struct gh_answer *it, const char *name) {
 }
 
 struct gh_answer *gh_set_attribute(struct gh_answer *it, const char *name, const char *value) {
-    if (fits(it, "gh_set_attribute", 1 << ALLOW | 1 << EDIT)) add(&it->attributes, SET, name, value);
+    static const char function[] = "gh_set_attribute";
+    if (fits(it, function, 1 << ALLOW | 1 << EDIT) && sound(it, function, name) && sound(it, function, value)) {
+        add(&it->attributes, SET, name, value);
+    }
     return it;
 }
 
@@ -127,22 +142,22 @@ struct gh_answer *gh_set_max_age(struct gh_answer *it, uint32_t seconds) {
 }
 
 struct gh_answer *gh_set_reason(struct gh_answer *it, const char *reason) {
-    if (fits(it, "gh_set_reason", 1 << DENY)) it->reason = reason;
+    if (fits(it, "gh_set_reason", 1 << DENY) && sound(it, "gh_set_reason", reason)) it->reason = reason;
     return it;
 }
 
 struct gh_answer *gh_set_method(struct gh_answer *it, const char *method) {
-    if (fits(it, "gh_set_method", 1 << EDIT)) it->method = method;
+    if (fits(it, "gh_set_method", 1 << EDIT) && sound(it, "gh_set_method", method)) it->method = method;
     return it;
 }
 
 struct gh_answer *gh_set_path(struct gh_answer *it, const char *path) {
-    if (fits(it, "gh_set_path", 1 << EDIT)) it->path = path;
+    if (fits(it, "gh_set_path", 1 << EDIT) && sound(it, "gh_set_path", path)) it->path = path;
     return it;
 }
 
 struct gh_answer *gh_set_query(struct gh_answer *it, const char *query) {
-    if (fits(it, "gh_set_query", 1 << EDIT)) it->query = query;
+    if (fits(it, "gh_set_query", 1 << EDIT) && sound(it, "gh_set_query", query)) it->query = query;
     return it;
 }
 

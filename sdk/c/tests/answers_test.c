@@ -43,6 +43,11 @@ static void what_does_not_fit_is_an_error_that_says_so(void) {
     gh_test_expect(gh_set_reason(gh_set_reason(gh_allow("a"), "b"), "c"), "error gh_set_reason does not fit gh_allow");
     gh_test_expect(gh_set_attribute(gh_error("%s %d", "a", 1), "b", "c"), "error a 1");
     gh_test_expect(gh_error("%s", "\xFF"), "error \xEF\xBF\xBD");
+    static const char wrong[] = "a string is not UTF-8 (gh_text makes one of any bytes)";
+    gh_test_expect(gh_allow("\xC3"), gh_format("error gh_allow: %s", wrong));
+    gh_test_expect(gh_set_header(gh_reply(200), "a", "\xFF"), gh_format("error gh_set_header: %s", wrong));
+    gh_test_expect(gh_set_attribute(gh_edit(), "a", "b\x80"), gh_format("error gh_set_attribute: %s", wrong));
+    gh_test_expect(gh_set_path(gh_edit(), "/\xED\xA0\x80"), gh_format("error gh_set_path: %s", wrong));
     assert(!gh_set_header(NULL, "a", "b"));
     assert(!strcmp(misfit(gh_allow("a"), IN_REQUEST), "gh_allow does not fit a request filter"));
     assert(!strcmp(misfit(gh_edit(), IN_VERDICT), "gh_edit does not fit an authorizer"));
