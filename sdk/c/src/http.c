@@ -89,11 +89,9 @@ static H(own_request_options_t) options(uint32_t timeout) {
     H(own_request_options_t) made = H(constructor_request_options)();
     H(borrow_request_options_t) it = H(borrow_request_options)(made);
     H(duration_t) nanoseconds = (H(duration_t))timeout * 1000000;
-    if (timeout) {
-        H(method_request_options_set_connect_timeout)(it, &nanoseconds);
-        H(method_request_options_set_first_byte_timeout)(it, &nanoseconds);
-        H(method_request_options_set_between_bytes_timeout)(it, &nanoseconds);
-    }
+    H(method_request_options_set_connect_timeout)(it, &nanoseconds);
+    H(method_request_options_set_first_byte_timeout)(it, &nanoseconds);
+    H(method_request_options_set_between_bytes_timeout)(it, &nanoseconds);
     return made;
 }
 
@@ -217,8 +215,11 @@ gh_http_response gh_http_send(const gh_http_request *from) {
         H(outgoing_request_drop_own)(request);
         return failure(wrong);
     }
-    H(own_request_options_t) how = options(from->timeout);
-    if (!wasi_http_outgoing_handler_handle(request, &how, &future, &error)) {
+    /* Options only where they say something: each call with them costs the instance one of its handles (`limits.handles`) for
+     * good, with the wasmtime of today. */
+    H(own_request_options_t) how = {0};
+    if (from->timeout) how = options(from->timeout);
+    if (!wasi_http_outgoing_handler_handle(request, from->timeout ? &how : NULL, &future, &error)) {
         if (from->body.length) H(outgoing_body_drop_own)(body);
         return failure(code(&error));
     }
