@@ -30,7 +30,7 @@ gh_result gh_error(const char *format, ...) {
 static bool sound(struct gh_answer *it, const char *function, const char *text) {
     size_t left = text ? strlen(text) : 0;
     for (size_t length; left; text += length, left -= length) {
-        if ((length = sequence((const uint8_t *)text, left))) continue;
+        if ((length = gh_sequence((const uint8_t *)text, left))) continue;
         it->error = gh_format("%s: a string is not UTF-8 (gh_text makes one of any bytes)", function);
         it->kind = ERROR;
         return false;
@@ -185,7 +185,7 @@ struct gh_answer *gh_set_json(struct gh_answer *it, const char *text) {
     return body(it, "gh_set_json", gh_bytes_of(text), "application/json");
 }
 
-const char *misfit(const struct gh_answer *it, place where) {
+const char *gh_misfit(const struct gh_answer *it, place where) {
     static const struct {
         const char *hook;
         int kinds;
@@ -198,14 +198,16 @@ const char *misfit(const struct gh_answer *it, place where) {
         [IN_CHUNK] = {"a chunk filter", 1 << REPLACE | 1 << REPLY},
         [IN_RESULT] = {"init and on_log", 0},
     };
-    bool on_request = where == IN_REQUEST || where == IN_REQUEST_BODY, on_response = where == IN_RESPONSE || where == IN_RESPONSE_BODY;
+    bool of_request = where == IN_REQUEST || where == IN_REQUEST_BODY;
     if (!it) return where == IN_VERDICT ? "authorize returned NULL" : NULL;
     if (it->kind == ERROR) return it->error;
     if (!(places[where].kinds >> it->kind & 1)) return gh_format("%s does not fit %s", KINDS[it->kind], places[where].hook);
     if (it->status < 0 || it->status > 999) return gh_format("there is no status %d", it->status);
     if (it->kind != EDIT) return NULL;
     if (it->has_body && where != IN_REQUEST_BODY && where != IN_RESPONSE_BODY) return "only a body filter's edit has a body";
-    if (it->status && on_request) return "gh_set_status does not fit a request";
-    if ((it->method || it->path || it->query) && on_response) return "gh_set_method, gh_set_path and gh_set_query do not fit a response";
+    if (it->status && of_request) return "gh_set_status does not fit a request";
+    if ((it->method || it->path || it->query) && !of_request) {
+        return "gh_set_method, gh_set_path and gh_set_query do not fit a response";
+    }
     return NULL;
 }

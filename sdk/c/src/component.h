@@ -6,6 +6,6 @@
 #include "plugin.h"
 
 /* A string for the gateway; of NULL the empty one. */
-plugin_string_t outgoing(const char *text);
+plugin_string_t gh_outgoing(const char *text);
 
 #endif

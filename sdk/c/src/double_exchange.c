@@ -30,22 +30,22 @@ static void die(const char *what) {
 
 const char *gh_test_init(const char *config) {
     const char *why;
-    current_arena = &init_arena;
-    gh_json value = gh_json_parse(gh_bytes_of(copy(config, strlen(config))), &why);
-    const char *error = misfit(value ? init(value) : gh_error("the configuration: %s", why), IN_RESULT);
-    current_arena = &call_arena;
+    gh_current_arena = &gh_init_arena;
+    gh_json value = gh_json_parse(gh_bytes_of(gh_copy(config, strlen(config))), &why);
+    const char *error = gh_misfit(value ? init(value) : gh_error("the configuration: %s", why), IN_RESULT);
+    gh_current_arena = &gh_call_arena;
     return error;
 }
 
 void gh_test_request(const char *method, const char *target) {
-    current_arena = &call_arena;
-    arena_reset(&call_arena);
+    gh_current_arena = &gh_call_arena;
+    gh_arena_reset(&gh_call_arena);
     memset(&exchange, 0, sizeof exchange);
     const char *mark = strchr(target, '?');
     exchange.begun = true;
-    exchange.method = copy(method, strlen(method));
-    exchange.path = copy(target, mark ? (size_t)(mark - target) : strlen(target));
-    exchange.query = mark ? copy(mark + 1, strlen(mark + 1)) : NULL;
+    exchange.method = gh_copy(method, strlen(method));
+    exchange.path = gh_copy(target, mark ? (size_t)(mark - target) : strlen(target));
+    exchange.query = mark ? gh_copy(mark + 1, strlen(mark + 1)) : NULL;
     exchange.authority = "localhost";
     exchange.client_ip = "127.0.0.1";
     exchange.route = "route";
@@ -55,7 +55,7 @@ void gh_test_request(const char *method, const char *target) {
 
 static const char *own(const char *text) {
     if (!exchange.begun) die("gh_test_request comes first");
-    return copy(text, strlen(text));
+    return gh_copy(text, strlen(text));
 }
 
 static void append(named **list, const char *name, const char *value) {
@@ -67,7 +67,7 @@ static void append(named **list, const char *name, const char *value) {
 
 /* A name as headers are read: in lower case. */
 static const char *lower(const char *name) {
-    char *result = copy(name, strlen(name));
+    char *result = gh_copy(name, strlen(name));
     for (char *at = result; *at; at++) *at |= *at >= 'A' && *at <= 'Z' ? 0x20 : 0;
     return result;
 }
@@ -135,7 +135,7 @@ static void read_of(const char *what, const char *name) {
     while (*list && strcmp((*list)->name, read) < 0) list = &(*list)->next;
     if (*list && !strcmp((*list)->name, read)) return;
     named *it = gh_alloc(sizeof *it);
-    *it = (named){*list, copy(read, strlen(read)), NULL};
+    *it = (named){*list, gh_copy(read, strlen(read)), NULL};
     *list = it;
 }
 
@@ -254,7 +254,7 @@ const char *gh_cookie(const char *name) {
         all += strspn(all, "; ");
         length = strcspn(all, ";");
         if (!strncmp(all, name, strlen(name)) && all[strlen(name)] == '=') {
-            return copy(all + strlen(name) + 1, length - strlen(name) - 1);
+            return gh_copy(all + strlen(name) + 1, length - strlen(name) - 1);
         }
     }
     return NULL;

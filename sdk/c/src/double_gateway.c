@@ -22,22 +22,22 @@ static struct {
 } gateway = {.now = 1750000000, .random = 1, .log = "", .output = "", .sent = ""};
 
 /* What must live with the gateway rather than with the call. */
-#define KEPT(expression) (current_arena = &gateway_arena, result = (expression), current_arena = before, result)
+#define KEPT(expression) (gh_current_arena = &gateway_arena, result = (expression), gh_current_arena = before, result)
 
 static const char *keep(const char *text) {
-    arena *before = current_arena;
+    arena *before = gh_current_arena;
     const char *result;
-    return KEPT(copy(text, strlen(text)));
+    return KEPT(gh_copy(text, strlen(text)));
 }
 
 static const char *line_added(const char *lines, const char *line) {
-    arena *before = current_arena;
+    arena *before = gh_current_arena;
     const char *result;
     return KEPT(gh_format("%s%s\n", lines, line));
 }
 
 void gh_test_gateway(void) {
-    arena_reset(&gateway_arena);
+    gh_arena_reset(&gateway_arena);
     memset(&gateway, 0, sizeof gateway);
     gateway.now = 1750000000;
     gateway.random = 1;
@@ -96,10 +96,10 @@ bool gh_write_line(const char *line) {
 
 gh_http_response gh_http_send(const gh_http_request *request) {
     url_parts parts;
-    const char *wrong = url_split(request->url, &parts);
-    gh_bytes value;
+    const char *wrong = gh_url_split(request->url, &parts);
+    gh_bytes bytes;
     for (const gh_field *it = request->headers; !wrong && it && it->name; it++) {
-        if (!narrow(it->value, &value)) wrong = gh_format("%s: a character is above U+00FF", it->name);
+        if (!gh_narrow(it->value, &bytes)) wrong = gh_format("%s: a character is above U+00FF", it->name);
     }
     if (wrong) return (gh_http_response){.error = wrong};
     const char *method = request->method ? request->method : "GET";
@@ -123,20 +123,20 @@ const char *gh_kv_get(const char *bucket, const char *key, gh_bytes *bytes) {
 const char *gh_kv_set(const char *bucket, const char *key, gh_bytes bytes) {
     value *it = entry_of(bucket, key);
     if (!it) {
-        it = arena_alloc(&gateway_arena, sizeof *it);
+        it = gh_arena_alloc(&gateway_arena, sizeof *it);
         *it = (value){gateway.values, keep(bucket), keep(key), {0}};
         gateway.values = it;
     }
-    arena *before = current_arena;
+    arena *before = gh_current_arena;
     const char *result;
-    it->bytes = (gh_bytes){(const uint8_t *)KEPT(copy(bytes.data, bytes.length)), bytes.length};
+    it->bytes = (gh_bytes){(const uint8_t *)KEPT(gh_copy(bytes.data, bytes.length)), bytes.length};
     return NULL;
 }
 
 const char *gh_kv_delete(const char *bucket, const char *key) {
-    value *it = entry_of(bucket, key), **place = &gateway.values;
-    while (it && *place != it) place = &(*place)->next;
-    if (it) *place = it->next;
+    value *it = entry_of(bucket, key), **link = &gateway.values;
+    while (it && *link != it) link = &(*link)->next;
+    if (it) *link = it->next;
     return NULL;
 }
 

@@ -12,19 +12,19 @@ extern const char *const gh_schema;
 
 void LIFECYCLE(describe)(LIFECYCLE(manifest_t) *manifest) {
     *manifest = (LIFECYCLE(manifest_t)){
-        outgoing(gh_name), outgoing(gh_version), outgoing(gh_description), {gh_schema != NULL, outgoing(gh_schema)}};
+        gh_outgoing(gh_name), gh_outgoing(gh_version), gh_outgoing(gh_description), {gh_schema != NULL, gh_outgoing(gh_schema)}};
 }
 
 /* The end of a call: what it allocated goes with the next one's first allocation, after the gateway has read the answer. */
 static bool ended(bool well) {
-    call_arena.ended = true;
+    gh_call_arena.ended = true;
     return well;
 }
 
 /* An answer that is an error, or does not fit, becomes the contract's error. */
 static bool failed(const struct gh_answer *it, place where, plugin_string_t *error) {
-    const char *misfits = misfit(it, where);
-    if (misfits) *error = outgoing(misfits);
+    const char *misfits = gh_misfit(it, where);
+    if (misfits) *error = gh_outgoing(misfits);
     return misfits != NULL;
 }
 
@@ -33,12 +33,12 @@ bool LIFECYCLE(init)(plugin_string_t *config, plugin_string_t *error) {
     gh_json value = gh_json_parse((gh_bytes){config->ptr, config->len}, &why);
     bool well = !failed(value ? init(value) : gh_error("the configuration: %s", why), IN_RESULT, error);
     /* What was made so far stays. */
-    current_arena = &call_arena;
+    gh_current_arena = &gh_call_arena;
     return well;
 }
 
 static plugin_option_string_t option(const char *text) {
-    return (plugin_option_string_t){text != NULL, outgoing(text)};
+    return (plugin_option_string_t){text != NULL, gh_outgoing(text)};
 }
 
 static plugin_list_u8_t bytes(gh_bytes from) {
@@ -49,7 +49,7 @@ static plugin_list_u8_t bytes(gh_bytes from) {
 static gatehouse_plugin_types_header_t *fields(const entries *from) {
     gatehouse_plugin_types_header_t *all = gh_alloc((from->count + 1) * sizeof *all), *at = all;
     for (const entry *it = from->first; it; it = it->next) {
-        *at++ = (gatehouse_plugin_types_header_t){outgoing(it->field.name), outgoing(it->field.value)};
+        *at++ = (gatehouse_plugin_types_header_t){gh_outgoing(it->field.name), gh_outgoing(it->field.value)};
     }
     return all;
 }
@@ -57,7 +57,7 @@ static gatehouse_plugin_types_header_t *fields(const entries *from) {
 static gatehouse_plugin_types_header_edit_t *edits(const entries *from) {
     gatehouse_plugin_types_header_edit_t *all = gh_alloc((from->count + 1) * sizeof *all), *at = all;
     for (const entry *it = from->first; it; it = it->next, at++) {
-        gatehouse_plugin_types_header_t field = {outgoing(it->field.name), outgoing(it->field.value)};
+        gatehouse_plugin_types_header_t field = {gh_outgoing(it->field.name), gh_outgoing(it->field.value)};
         switch (it->kind) {
         case SET:
             at->tag = GATEHOUSE_PLUGIN_TYPES_HEADER_EDIT_SET;

@@ -31,7 +31,7 @@ static const char *code(const H(error_code_t) *error) {
     case ERROR_CODE(TLS_CERTIFICATE_ERROR): return "TLS failed";
     case ERROR_CODE(INTERNAL_ERROR):
         if (error->val.internal_error.is_some) {
-            return incoming(error->val.internal_error.val.ptr, error->val.internal_error.val.len);
+            return gh_incoming(error->val.internal_error.val.ptr, error->val.internal_error.val.len);
         }
     }
     return gh_format("the request failed (wasi:http error %d)", error->tag);
@@ -43,7 +43,7 @@ static const char *broken(wasi_io_streams_stream_error_t error) {
     plugin_string_t text;
     wasi_io_error_method_error_to_debug_string(wasi_io_error_borrow_error(error.val.last_operation_failed), &text);
     wasi_io_error_error_drop_own(error.val.last_operation_failed);
-    return incoming(text.ptr, text.len);
+    return gh_incoming(text.ptr, text.len);
 }
 
 static const char *fields_of(const gh_field *headers, H(own_fields_t) *fields) {
@@ -52,8 +52,8 @@ static const char *fields_of(const gh_field *headers, H(own_fields_t) *fields) {
     H(list_tuple2_field_key_field_value_t) list = {gh_alloc((count + 1) * sizeof *list.ptr), count};
     for (size_t i = 0; i < count; i++) {
         gh_bytes value;
-        if (!narrow(headers[i].value, &value)) return gh_format("%s: a character is above U+00FF", headers[i].name);
-        list.ptr[i].f0 = outgoing(headers[i].name);
+        if (!gh_narrow(headers[i].value, &value)) return gh_format("%s: a character is above U+00FF", headers[i].name);
+        list.ptr[i].f0 = gh_outgoing(headers[i].name);
         list.ptr[i].f1 = (H(field_value_t)){(uint8_t *)value.data, value.length};
     }
     H(header_error_t) error;
@@ -67,17 +67,17 @@ static H(method_t) method(const char *name) {
         if (!strcmp(name, names[tag])) return (H(method_t)){.tag = tag};
     }
     H(method_t) other = {.tag = WASI_HTTP_TYPES_METHOD_OTHER};
-    other.val.other = outgoing(name);
+    other.val.other = gh_outgoing(name);
     return other;
 }
 
 static const char *address(H(borrow_outgoing_request_t) request, const gh_http_request *from) {
     url_parts parts;
-    const char *wrong = url_split(from->url, &parts);
+    const char *wrong = gh_url_split(from->url, &parts);
     if (wrong) return wrong;
     H(method_t) verb = method(from->method);
     H(scheme_t) scheme = {.tag = parts.https ? WASI_HTTP_TYPES_SCHEME_HTTPS : WASI_HTTP_TYPES_SCHEME_HTTP};
-    plugin_string_t authority = outgoing(parts.authority), path = outgoing(parts.path);
+    plugin_string_t authority = gh_outgoing(parts.authority), path = gh_outgoing(parts.path);
     if (!H(method_outgoing_request_set_method)(request, &verb)) return "the method was refused";
     if (!H(method_outgoing_request_set_scheme)(request, &scheme)) return "the URL's scheme was refused";
     if (!H(method_outgoing_request_set_authority)(request, &authority)) return "the URL's host was refused";
@@ -131,9 +131,9 @@ static const gh_field *headers_of(H(borrow_incoming_response_t) response) {
     H(fields_drop_own)(headers);
     gh_field *fields = gh_alloc((list.len + 1) * sizeof *fields);
     for (size_t i = 0; i < list.len; i++) {
-        char *name = copy(list.ptr[i].f0.ptr, list.ptr[i].f0.len);
+        char *name = gh_copy(list.ptr[i].f0.ptr, list.ptr[i].f0.len);
         for (char *at = name; *at; at++) *at |= *at >= 'A' && *at <= 'Z' ? 0x20 : 0;
-        fields[i] = (gh_field){name, widen(list.ptr[i].f1.ptr, list.ptr[i].f1.len)};
+        fields[i] = (gh_field){name, gh_widen(list.ptr[i].f1.ptr, list.ptr[i].f1.len)};
     }
     return fields;
 }

@@ -8,29 +8,31 @@
 #include <string.h>
 
 /* The gateway puts a string's bytes where this says, and no more: the byte after them stays the NUL that C wants. */
-__attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size);
+__attribute__((export_name("cabi_realloc")))
+void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size);
 void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
     (void)align; /* At most 8; arenas give 16. */
-    char *bytes = arena_alloc(current_arena, size + 1);
+    char *bytes = gh_arena_alloc(gh_current_arena, size + 1);
     if (old_size) memcpy(bytes, old, old_size < size ? old_size : size);
     bytes[size] = 0;
     return bytes;
 }
 
 /* The adapter to WASI keeps what it allocates for good. */
-__attribute__((export_name("cabi_realloc_adapter"))) void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size);
+__attribute__((export_name("cabi_realloc_adapter")))
+void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size);
 void *cabi_realloc_adapter(void *old, size_t old_size, size_t align, size_t size) {
     (void)old_size;
     (void)align;
     return realloc(old, size);
 }
 
-plugin_string_t outgoing(const char *text) {
+plugin_string_t gh_outgoing(const char *text) {
     return (plugin_string_t){(uint8_t *)text, text ? strlen(text) : 0};
 }
 
 static const char *text(plugin_string_t from) {
-    return incoming(from.ptr, from.len);
+    return gh_incoming(from.ptr, from.len);
 }
 
 static const char *const *list(plugin_list_string_t from) {
@@ -59,12 +61,12 @@ static const gh_field *fields(const gatehouse_plugin_types_header_t *from, size_
     }
 #define READ_NAMED(function, import) \
     const char *function(const char *name) { \
-        plugin_string_t key = outgoing(name), value; \
+        plugin_string_t key = gh_outgoing(name), value; \
         return import(&key, &value) ? text(value) : NULL; \
     }
 #define READ_LIST(function, import) \
     const char *const *function(const char *name) { \
-        plugin_string_t key = outgoing(name); \
+        plugin_string_t key = gh_outgoing(name); \
         plugin_list_string_t values; \
         import(&key, &values); \
         return list(values); \
@@ -132,12 +134,12 @@ bool gh_verdict_cached(void) {
 void gh_log(gh_log_level level, const char *format, ...) {
     if (!gatehouse_plugin_log_enabled((gatehouse_plugin_log_level_t)level)) return;
     /* As much as the gateway writes. */
-    char *line = arena_alloc(current_arena, 8192);
+    char *line = gh_arena_alloc(gh_current_arena, 8192);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line, 8192, format, arguments);
     va_end(arguments);
-    plugin_string_t message = outgoing(gh_text(gh_bytes_of(line)));
+    plugin_string_t message = gh_outgoing(gh_text(gh_bytes_of(line)));
     gatehouse_plugin_log_write((gatehouse_plugin_log_level_t)level, &message);
 }
 
@@ -159,7 +161,7 @@ uint64_t gh_random_number(void) {
 
 #ifdef GH_ASK_OUTPUT
 bool gh_write_line(const char *line) {
-    plugin_string_t text = outgoing(line);
+    plugin_string_t text = gh_outgoing(line);
     return gatehouse_plugin_output_write_line(&text);
 }
 #endif

@@ -73,7 +73,7 @@ static struct gh_json_value *number(reader *it) {
         if (!digits(it)) return wrong(it, "a number without digits in its exponent");
     }
     struct gh_json_value *made = fresh(GH_NUMBER);
-    made->number = strtod(copy(start, (size_t)(it->at - start)), NULL);
+    made->number = strtod(gh_copy(start, (size_t)(it->at - start)), NULL);
     return made;
 }
 
@@ -120,13 +120,13 @@ static const char *string(reader *it) {
     /* No escape is shorter than what it stands for, so the rest of the text up to a quote that is not escaped is enough. */
     const uint8_t *close = ++it->at;
     while (close < it->end && *close != '"') close += *close == '\\' && it->end - close > 1 ? 2 : 1;
-    char *text = arena_alloc(current_arena, (size_t)(close - it->at) + 1), *end = text;
+    char *text = gh_arena_alloc(gh_current_arena, (size_t)(close - it->at) + 1), *end = text;
     while (peek(it) != '"') {
         int c = peek(it);
         if (c < 0) return wrong(it, "the text ends within a string");
         if (c < 0x20) return wrong(it, "a control character in a string");
         if (c != '\\') {
-            size_t length = sequence(it->at, (size_t)(it->end - it->at));
+            size_t length = gh_sequence(it->at, (size_t)(it->end - it->at));
             if (!length) return wrong(it, "no UTF-8");
             memcpy(end, it->at, length);
             it->at += length;
@@ -136,9 +136,9 @@ static const char *string(reader *it) {
         it->at++;
         static const char names[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
         c = peek(it);
-        const char *place = c > 0 ? strchr(names, c) : NULL;
-        if (place) {
-            *end++ = means[place - names];
+        const char *found = c > 0 ? strchr(names, c) : NULL;
+        if (found) {
+            *end++ = means[found - names];
             it->at++;
         } else if (c == 'u') {
             it->at++;
@@ -254,7 +254,7 @@ bool gh_bool(gh_json value, bool otherwise) {
 
 const char *gh_quote(const char *text) {
     /* At worst each byte becomes \u00NN. */
-    char *quoted = arena_alloc(current_arena, strlen(text) * 6 + 3), *end = quoted;
+    char *quoted = gh_arena_alloc(gh_current_arena, strlen(text) * 6 + 3), *end = quoted;
     *end++ = '"';
     for (const char *at = text; *at; at++) {
         if ((uint8_t)*at < 0x20) {

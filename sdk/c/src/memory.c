@@ -15,11 +15,11 @@ struct chunk {
     _Alignas(16) uint8_t bytes[];
 };
 
-arena init_arena, call_arena;
-arena *current_arena = &init_arena;
+arena gh_init_arena, gh_call_arena;
+arena *gh_current_arena = &gh_init_arena;
 
-void *arena_alloc(arena *from, size_t size) {
-    if (from->ended) arena_reset(from);
+void *gh_arena_alloc(arena *from, size_t size) {
+    if (from->ended) gh_arena_reset(from);
     if (size > SIZE_MAX / 2) abort();
     size = (size + 15) & ~(size_t)15;
     struct chunk *chunk = from->chunks;
@@ -43,7 +43,7 @@ void *arena_alloc(arena *from, size_t size) {
     return result;
 }
 
-void arena_reset(arena *it) {
+void gh_arena_reset(arena *it) {
     struct chunk *kept = NULL;
     for (struct chunk *next, *chunk = it->chunks; chunk; chunk = next) {
         next = chunk->next;
@@ -57,11 +57,11 @@ void arena_reset(arena *it) {
 }
 
 void *gh_alloc(size_t size) {
-    return memset(arena_alloc(current_arena, size), 0, size);
+    return memset(gh_arena_alloc(gh_current_arena, size), 0, size);
 }
 
-char *copy(const void *bytes, size_t length) {
-    char *result = arena_alloc(current_arena, length + 1);
+char *gh_copy(const void *bytes, size_t length) {
+    char *result = gh_arena_alloc(gh_current_arena, length + 1);
     if (length) memcpy(result, bytes, length);
     result[length] = 0;
     return result;
@@ -73,7 +73,7 @@ const char *gh_format(const char *format, ...) {
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
     if (length < 0) abort();
-    char *text = arena_alloc(current_arena, (size_t)length + 1);
+    char *text = gh_arena_alloc(gh_current_arena, (size_t)length + 1);
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     va_end(arguments);
@@ -83,7 +83,7 @@ const char *gh_format(const char *format, ...) {
 const char *gh_join(const char *const *strings, const char *separator) {
     size_t length = 0;
     for (const char *const *it = strings; *it; it++) length += strlen(*it) + strlen(separator);
-    char *text = arena_alloc(current_arena, length + 1), *end = text;
+    char *text = gh_arena_alloc(gh_current_arena, length + 1), *end = text;
     for (const char *const *it = strings; *it; it++) {
         if (it != strings) end = stpcpy(end, separator);
         end = stpcpy(end, *it);
@@ -96,7 +96,7 @@ gh_bytes gh_bytes_of(const char *text) {
     return (gh_bytes){(const uint8_t *)text, text ? strlen(text) : 0};
 }
 
-size_t sequence(const uint8_t *at, size_t left) {
+size_t gh_sequence(const uint8_t *at, size_t left) {
     /* RFC 3629 section 4: the second byte's range keeps out long forms, surrogates and what is above U+10FFFF. */
     uint8_t first = *at, low = 0x80, high = 0xBF;
     size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
@@ -113,9 +113,9 @@ size_t sequence(const uint8_t *at, size_t left) {
 
 const char *gh_text(gh_bytes bytes) {
     /* At worst each byte becomes the three of U+FFFD. */
-    char *text = arena_alloc(current_arena, bytes.length * 3 + 1), *end = text;
+    char *text = gh_arena_alloc(gh_current_arena, bytes.length * 3 + 1), *end = text;
     for (size_t i = 0, length; i < bytes.length; i += length ? length : 1) {
-        length = bytes.data[i] ? sequence(bytes.data + i, bytes.length - i) : 0;
+        length = bytes.data[i] ? gh_sequence(bytes.data + i, bytes.length - i) : 0;
         end = length ? (char *)memcpy(end, bytes.data + i, length) + length : stpcpy(end, REPLACEMENT);
     }
     *end = 0;
@@ -123,7 +123,7 @@ const char *gh_text(gh_bytes bytes) {
 }
 
 const char *gh_percent_encode(const char *text) {
-    char *encoded = arena_alloc(current_arena, strlen(text) * 3 + 1), *end = encoded;
+    char *encoded = gh_arena_alloc(gh_current_arena, strlen(text) * 3 + 1), *end = encoded;
     for (const uint8_t *at = (const uint8_t *)text; *at; at++) {
         int lower = *at | 0x20;
         bool plain = (lower >= 'a' && lower <= 'z' && *at < 0x80) || (*at >= '0' && *at <= '9') || strchr("-._~", *at);
@@ -133,13 +133,13 @@ const char *gh_percent_encode(const char *text) {
     return encoded;
 }
 
-const char *incoming(uint8_t *bytes, size_t length) {
+const char *gh_incoming(uint8_t *bytes, size_t length) {
     if (!length) return "";
     return memchr(bytes, 0, length) ? gh_text((gh_bytes){bytes, length}) : (const char *)bytes;
 }
 
-bool narrow(const char *text, gh_bytes *bytes) {
-    uint8_t *result = arena_alloc(current_arena, strlen(text) + 1), *end = result;
+bool gh_narrow(const char *text, gh_bytes *bytes) {
+    uint8_t *result = gh_arena_alloc(gh_current_arena, strlen(text) + 1), *end = result;
     for (const uint8_t *at = (const uint8_t *)text; *at; at++) {
         if (*at < 0x80) {
             *end++ = *at;
@@ -154,8 +154,8 @@ bool narrow(const char *text, gh_bytes *bytes) {
     return true;
 }
 
-const char *widen(const uint8_t *bytes, size_t length) {
-    char *text = arena_alloc(current_arena, length * 2 + 1), *end = text;
+const char *gh_widen(const uint8_t *bytes, size_t length) {
+    char *text = gh_arena_alloc(gh_current_arena, length * 2 + 1), *end = text;
     for (size_t i = 0; i < length; i++) {
         if (bytes[i] < 0x80) {
             *end++ = (char)bytes[i];

@@ -24,7 +24,7 @@ const char *gh_bearer(void) {
     while (*value == ' ') value++;
     size_t length = strlen(value);
     while (length && value[length - 1] == ' ') length--;
-    return length ? copy(value, length) : NULL;
+    return length ? gh_copy(value, length) : NULL;
 }
 
 bool gh_same_secret(const char *a, const char *b) {
@@ -41,7 +41,7 @@ gh_http_response gh_http_get(const char *url) {
 }
 #endif
 
-const char *url_split(const char *url, url_parts *parts) {
+const char *gh_url_split(const char *url, url_parts *parts) {
     const char *rest = url ? strstr(url, "://") : NULL;
     if (!rest) return "the URL has no scheme";
     size_t scheme = (size_t)(rest - url);
@@ -49,9 +49,9 @@ const char *url_split(const char *url, url_parts *parts) {
     if (!parts->https && !(scheme == 4 && !strncmp(url, "http", 4))) return "the URL's scheme is not http or https";
     rest += 3;
     size_t host = strcspn(rest, "/?#");
-    parts->authority = copy(rest, host);
+    parts->authority = gh_copy(rest, host);
     rest += host;
-    const char *path = copy(rest, strcspn(rest, "#"));
+    const char *path = gh_copy(rest, strcspn(rest, "#"));
     parts->path = *path == '/' ? path : gh_format("/%s", path);
     return NULL;
 }

@@ -30,10 +30,11 @@ static void an_answer_of_ones_own_has_no_edits(void) {
 static void edits(void) {
     gh_action it = gh_set_query(gh_set_path(gh_set_method(gh_edit(), "PUT"), "/a"), "");
     gh_test_expect(it, "edit, method PUT, path /a, query ");
-    assert(!misfit(it, IN_REQUEST) && !misfit(gh_set_body(it, gh_bytes_of("b")), IN_REQUEST_BODY));
-    assert(!strcmp(misfit(it, IN_REQUEST), "only a body filter's edit has a body"));
-    assert(!strcmp(misfit(gh_set_path(gh_edit(), "/"), IN_RESPONSE), "gh_set_method, gh_set_path and gh_set_query do not fit a response"));
-    assert(!strcmp(misfit(gh_set_status(gh_edit(), 200), IN_REQUEST_BODY), "gh_set_status does not fit a request"));
+    assert(!gh_misfit(it, IN_REQUEST) && !gh_misfit(gh_set_body(it, gh_bytes_of("b")), IN_REQUEST_BODY));
+    assert(!strcmp(gh_misfit(it, IN_REQUEST), "only a body filter's edit has a body"));
+    const char *no_path = gh_misfit(gh_set_path(gh_edit(), "/"), IN_RESPONSE);
+    assert(!strcmp(no_path, "gh_set_method, gh_set_path and gh_set_query do not fit a response"));
+    assert(!strcmp(gh_misfit(gh_set_status(gh_edit(), 200), IN_REQUEST_BODY), "gh_set_status does not fit a request"));
     gh_test_expect(gh_set_status(gh_edit(), 201), "edit, status 201");
 }
 
@@ -49,13 +50,13 @@ static void what_does_not_fit_is_an_error_that_says_so(void) {
     gh_test_expect(gh_set_attribute(gh_edit(), "a", "b\x80"), gh_format("error gh_set_attribute: %s", wrong));
     gh_test_expect(gh_set_path(gh_edit(), "/\xED\xA0\x80"), gh_format("error gh_set_path: %s", wrong));
     assert(!gh_set_header(NULL, "a", "b"));
-    assert(!strcmp(misfit(gh_allow("a"), IN_REQUEST), "gh_allow does not fit a request filter"));
-    assert(!strcmp(misfit(gh_edit(), IN_VERDICT), "gh_edit does not fit an authorizer"));
-    assert(!strcmp(misfit(gh_edit(), IN_CHUNK), "gh_edit does not fit a chunk filter"));
-    assert(!strcmp(misfit(gh_reply(200), IN_RESULT), "gh_reply does not fit init and on_log"));
-    assert(!strcmp(misfit(NULL, IN_VERDICT), "authorize returned NULL"));
-    assert(!strcmp(misfit(gh_deny(70000), IN_VERDICT), "there is no status 70000"));
-    assert(!misfit(NULL, IN_CHUNK) && !misfit(NULL, IN_RESULT) && !misfit(gh_replace((gh_bytes){0}), IN_CHUNK));
+    assert(!strcmp(gh_misfit(gh_allow("a"), IN_REQUEST), "gh_allow does not fit a request filter"));
+    assert(!strcmp(gh_misfit(gh_edit(), IN_VERDICT), "gh_edit does not fit an authorizer"));
+    assert(!strcmp(gh_misfit(gh_edit(), IN_CHUNK), "gh_edit does not fit a chunk filter"));
+    assert(!strcmp(gh_misfit(gh_reply(200), IN_RESULT), "gh_reply does not fit init and on_log"));
+    assert(!strcmp(gh_misfit(NULL, IN_VERDICT), "authorize returned NULL"));
+    assert(!strcmp(gh_misfit(gh_deny(70000), IN_VERDICT), "there is no status 70000"));
+    assert(!gh_misfit(NULL, IN_CHUNK) && !gh_misfit(NULL, IN_RESULT) && !gh_misfit(gh_replace((gh_bytes){0}), IN_CHUNK));
 }
 
 static void secrets(void) {
@@ -76,32 +77,33 @@ static void headers_are_bytes_outside(void) {
     uint8_t bytes[256];
     for (int i = 0; i < 256; i++) bytes[i] = (uint8_t)(i + !i);
     gh_bytes back;
-    assert(narrow(widen(bytes, 256), &back) && back.length == 256 && !memcmp(back.data, bytes, 256));
-    assert(!narrow("\xC4\x80", &back) && !narrow("\xE2\x82\xAC", &back) && !narrow("\x80", &back) && !narrow("\xC2", &back));
+    assert(gh_narrow(gh_widen(bytes, 256), &back) && back.length == 256 && !memcmp(back.data, bytes, 256));
+    assert(!gh_narrow("\xC4\x80", &back) && !gh_narrow("\xE2\x82\xAC", &back) && !gh_narrow("\x80", &back) &&
+           !gh_narrow("\xC2", &back));
 }
 
 static void urls(void) {
     url_parts parts;
-    assert(!url_split("https://a:8/b?c#d", &parts) && parts.https);
+    assert(!gh_url_split("https://a:8/b?c#d", &parts) && parts.https);
     assert(!strcmp(parts.authority, "a:8") && !strcmp(parts.path, "/b?c"));
-    assert(!url_split("http://a?c", &parts) && !parts.https && !strcmp(parts.path, "/?c"));
-    assert(!url_split("http://a#d", &parts) && !strcmp(parts.authority, "a") && !strcmp(parts.path, "/"));
-    assert(!strcmp(url_split("a/b", &parts), "the URL has no scheme") && url_split(NULL, &parts));
-    assert(!strcmp(url_split("ftp://a", &parts), "the URL's scheme is not http or https") && url_split("httpx://a", &parts));
+    assert(!gh_url_split("http://a?c", &parts) && !parts.https && !strcmp(parts.path, "/?c"));
+    assert(!gh_url_split("http://a#d", &parts) && !strcmp(parts.authority, "a") && !strcmp(parts.path, "/"));
+    assert(!strcmp(gh_url_split("a/b", &parts), "the URL has no scheme") && gh_url_split(NULL, &parts));
+    assert(!strcmp(gh_url_split("ftp://a", &parts), "the URL's scheme is not http or https") && gh_url_split("httpx://a", &parts));
 }
 
 static void memory_is_zero_and_large_pieces_do_not_waste_it(void) {
     static arena it;
-    char *first = arena_alloc(&it, 16);
+    char *first = gh_arena_alloc(&it, 16);
     for (int i = 0; i < 100; i++) {
-        memset(arena_alloc(&it, 100000), 1, 100000);
-        assert(arena_alloc(&it, 16) == (void *)(first += 16));
+        memset(gh_arena_alloc(&it, 100000), 1, 100000);
+        assert(gh_arena_alloc(&it, 16) == (void *)(first += 16));
     }
-    arena_reset(&it);
-    char *again = arena_alloc(&it, 16);
+    gh_arena_reset(&it);
+    char *again = gh_arena_alloc(&it, 16);
     it.ended = true;
-    assert(arena_alloc(&it, 16) == again);
-    arena_reset(&it);
+    assert(gh_arena_alloc(&it, 16) == again);
+    gh_arena_reset(&it);
     for (int i = 0; i < 10; i++) {
         const char *zero = gh_alloc(5000);
         for (int at = 0; at < 5000; at++) assert(!zero[at]);

@@ -28,7 +28,8 @@ static void reads_are_answered_and_noted(void) {
     assert(is(gh_path_param("id"), "1") && !gh_path_param("no") && is(gh_attribute("auth.principal"), "alice"));
     assert(is(gh_headers()[0].name, "x-key") && is(gh_headers()[4].value, "bearer  tok.en ") && !gh_headers()[5].name);
     gh_test_request("GET", "/");
-    assert(!gh_query() && !gh_query_param("q") && !gh_query_params("q")[0] && !gh_bearer() && !gh_cookie("c") && !gh_attribute("a"));
+    assert(!gh_query() && !gh_query_param("q") && !gh_query_params("q")[0] && !gh_bearer() && !gh_cookie("c") &&
+           !gh_attribute("a"));
     gh_header("B");
     gh_header("b");
     gh_header("a");
@@ -64,7 +65,8 @@ static void around_the_exchange(void) {
     gh_test_request("GET", "/");
     gh_log(GH_LOG_INFO, "two");
     assert(is(gh_test_log(), "warn: 1\ninfo: two\n") && gh_write_line("line") && is(gh_test_output(), "line\n"));
-    assert(is(gh_http_get("http://a/b").error, "nothing answers http://a/b") && is(gh_http_get("a").error, "the URL has no scheme"));
+    assert(is(gh_http_get("http://a/b").error, "nothing answers http://a/b") &&
+           is(gh_http_get("a").error, "the URL has no scheme"));
     gh_test_server(server);
     gh_http_response answer = gh_http_get("http://c/");
     assert(!answer.error && answer.status == 200 && is(gh_text(answer.body), "http://c/"));
@@ -79,7 +81,8 @@ static void state_is_kept_in_buckets(void) {
     int64_t sum;
     gh_test_gateway();
     assert(!gh_kv_get("b", "k", &value) && !value.data);
-    assert(!gh_kv_set("b", "k", gh_bytes_of("1")) && !gh_kv_set("b", "k", gh_bytes_of("22")) && !gh_kv_set("c", "k", gh_bytes_of("3")));
+    assert(!gh_kv_set("b", "k", gh_bytes_of("1")) && !gh_kv_set("b", "k", gh_bytes_of("22")) &&
+           !gh_kv_set("c", "k", gh_bytes_of("3")));
     gh_test_request("GET", "/");
     assert(!gh_kv_get("b", "k", &value) && is(gh_text(value), "22"));
     assert(!gh_kv_increment("b", "k", 2, &sum) && sum == 24 && !gh_kv_increment("b", "n", -1, NULL));
