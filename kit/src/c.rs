@@ -44,6 +44,8 @@ const OPTIONS: [&str; 6] =
 
 /// Makes the component.
 pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
+    // The compiler runs in the plugin's folder.
+    let work = &work.canonicalize().context("naming the folder of the build")?;
     let zig = zig(tools)?;
     bindings(project, work)?;
     put(&work.join("manifest.c"), &manifest(project))?;
