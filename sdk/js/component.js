@@ -1,0 +1,59 @@
+// A component's end of the SDK: makes its exports of the author's module. The entry module that `gatehouse plugin build`
+// writes calls `exports`; authors do not.
+
+import { settle } from "./component/jobs.js";
+import { hooks } from "./src/hooks.js";
+
+export { bind } from "./src/host.js";
+
+/**
+ * The component's exports: the lifecycle, and each hook that plugin.toml lists. It runs when the component is built, so what
+ * is wrong with the module is an error of the build. `place` tells the place in the author's source of a line of a stack.
+ */
+export function exports(plugin, listed, manifest, place) {
+  for (const [name, functions] of Object.entries(hooks)) {
+    for (const [hook, { otherwise }] of Object.entries(functions)) {
+      const there = typeof plugin[hook] === "function";
+      if (there && !listed.includes(name)) throw new Error(`the source exports ${hook}, but \`hooks\` in plugin.toml has no ${dashed(name)}`);
+      if (!there && !otherwise && listed.includes(name)) throw new Error(`the source exports no function ${hook}, as the hook ${dashed(name)} needs`);
+    }
+  }
+  const lifecycle = {
+    describe: () => manifest,
+    init: failing((config) => settle(plugin.init?.(JSON.parse(config))), place),
+  };
+  return Object.fromEntries([["lifecycle", lifecycle], ...listed.map((name) => [name, hook(plugin, hooks[name], place)])]);
+}
+
+function hook(plugin, functions, place) {
+  const made = ([name, { call, said, traps, otherwise }]) => {
+    const own = plugin[name] ?? otherwise;
+    const run = (...args) => said(settle(call(own, ...args)));
+    return [name, traps ? run : failing(run, place)];
+  };
+  return Object.fromEntries(Object.entries(functions).map(made));
+}
+
+/** What is thrown becomes the contract's error, a text for the log. */
+function failing(run, place) {
+  return (...args) => {
+    try {
+      return run(...args);
+    } catch (error) {
+      throw words(error, place);
+    }
+  };
+}
+
+function words(error, place) {
+  if (!(error instanceof Error)) return String(error);
+  for (const [, line] of String(error.stack).matchAll(/:(\d+):\d+\)?$/gm)) {
+    const at = place(Number(line));
+    if (at) return `${error} (${at})`;
+  }
+  return String(error);
+}
+
+function dashed(name) {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
