@@ -26,15 +26,15 @@ export function exports(plugin, listed, manifest, place) {
 }
 
 function hook(plugin, functions, place) {
-  const made = ([name, { call, said, traps, otherwise }]) => {
+  const made = ([name, { call, said, otherwise }]) => {
     const own = plugin[name] ?? otherwise;
-    const run = (...args) => said(settle(call(own, ...args)));
-    return [name, traps ? run : failing(run, place)];
+    return [name, failing((...args) => said(settle(call(own, ...args))), place)];
   };
   return Object.fromEntries(Object.entries(functions).map(made));
 }
 
-/** What is thrown becomes the contract's error, a text for the log. */
+/** What is thrown becomes the contract's error, a text for the log. Where the contract has none, as for the limits of bodies,
+ *  the instance traps, and the text is in the log all the same. */
 function failing(run, place) {
   return (...args) => {
     try {

@@ -9,10 +9,9 @@ import { addWait } from "./jobs.js";
 const WRITE = 4096;
 const READ = 65536;
 const METHODS = ["get", "head", "post", "put", "delete", "options", "patch"];
-const DISPOSE = Symbol.for("dispose");
 
-/** Handles are the gateway's, and there is a limited number: they are given back at once, not when memory is cleaned. */
-const giveBack = (...handles) => handles.forEach((handle) => handle?.[DISPOSE]?.());
+/** Gives handles of the gateway's back, in this order: one that others are made of has to go after them. */
+const giveBack = (...handles) => handles.forEach((handle) => handle[Symbol.dispose]());
 
 export class AbortSignal {
   static timeout(milliseconds) {
@@ -119,8 +118,9 @@ function send({ types, outgoingHandler }, { method, url, headers, body, signal }
     request.setScheme({ tag: scheme.toUpperCase() });
     request.setAuthority(text(authority));
     request.setPathWithQuery(text(target.startsWith("/") ? target : `/${target}`));
+    const within = limits(types, signal);
     const outgoing = content && request.body();
-    const sent = outgoingHandler.handle(request, limits(types, signal));
+    const sent = outgoingHandler.handle(request, within);
     if (outgoing) write(types, outgoing, content);
     return sent;
   });

@@ -48,7 +48,7 @@ export const hooks = {
     },
   },
   requestBodyFilter: {
-    requestBodyLimit: { call: (hook) => hook(request), said: limit, traps: true, otherwise: () => Number.MAX_SAFE_INTEGER },
+    requestBodyLimit: { call: (hook) => hook(request), said: limit, otherwise: () => Number.MAX_SAFE_INTEGER },
     onRequestBody: {
       call: (hook, body) => hook(request, body),
       said: action("respond", (edit) => ({
@@ -70,7 +70,7 @@ export const hooks = {
     responseBodyLimit: {
       call: (hook) => hook(request, response),
       said: limit,
-      traps: true,
+     
       otherwise: () => Number.MAX_SAFE_INTEGER,
     },
     onResponseBody: {
