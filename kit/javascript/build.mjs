@@ -1,11 +1,11 @@
 // Makes a component of a plugin's source: bundles it with the SDK by esbuild, and puts the bundle into QuickJS by
-// componentize-qjs. Run by kit/src/javascript.rs: node build.mjs JOB, where JOB is JSON text.
+// componentize-qjs. Run by kit/src/javascript.rs, which writes what is to be done to a file: node build.mjs JOB.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-const job = JSON.parse(process.argv[2]);
+const job = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const tools = createRequire(path.join(job.tools, "package.json"));
 const { build } = tools("esbuild");
 const { componentize } = tools("componentize-qjs");
@@ -73,6 +73,7 @@ function isAuthors(file) {
   return !file.startsWith("..") && !path.isAbsolute(file) && !path.resolve(job.folder, file).startsWith(job.sdk + path.sep);
 }
 
+let found = [];
 try {
   const { outputFiles } = await build({
     stdin: { contents: entry(), resolveDir: job.folder, sourcefile: path.join(job.work, "entry.js") },
@@ -94,13 +95,15 @@ try {
     logLevel: "error",
   });
   const text = (end) => outputFiles.find((file) => file.path.endsWith(end)).text;
-  const found = places(JSON.parse(text(".js.map")));
+  found = places(JSON.parse(text(".js.map")));
   const bundle = `${text(".js")}\nvar places = new Map(${JSON.stringify(found)});\n`;
   writeFileSync(path.join(job.work, "bundle.js"), bundle);
   const { component } = await componentize({ witPath: job.wit, world: job.world, jsSource: bundle, sync: true });
   writeFileSync(job.component, component);
 } catch (error) {
-  // esbuild has said its own.
-  if (!error.errors) console.error(error.message ?? error);
+  // esbuild has said its own. The engine knows the bundle's lines only.
+  const authors = new Map(found);
+  const words = String(error.message ?? error).replace(/componentize-qjs:user\.js:(\d+):\d+/g, (all, line) => authors.get(Number(line)) ?? all);
+  if (!error.errors) console.error(words);
   process.exit(1);
 }

@@ -60,7 +60,9 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
             "configSchema": project.schema,
         },
     });
-    run(command(node).arg(script).arg(job.to_string()))?;
+    let file = work.join("job.json");
+    put(&file, &job.to_string())?;
+    run(command(node).arg(script).arg(file))?;
     let mut bytes = fs::read(&component).context("reading what componentize-qjs has made")?;
     late::rename_imports(&mut bytes)?;
     Ok(bytes)
@@ -84,12 +86,13 @@ fn fetch(folder: &Path) -> Result<()> {
 }
 
 /// By the author's `tsconfig.json` where there is one; what a component has in the place of a browser or Node comes from
-/// the SDK.
+/// the SDK. That the hooks take and return what they should is checked even where the author has written no types.
 fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Result<()> {
     let own = Some(project.folder.join("tsconfig.json")).filter(|file| file.exists());
     let mut options = json!({
         "noEmit": true,
         "skipLibCheck": true,
+        "allowImportingTsExtensions": true,
         "types": [],
         "paths": { "@gatehouse/plugin": [project.sdk.join("index.d.ts")] },
     });
@@ -100,9 +103,13 @@ fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Res
             options[key] = value;
         }
     }
+    let hooks = work.join("hooks.ts");
+    let import = |names: &str, from: &dyn std::fmt::Display| format!("import {names} from {};\n", json!(from.to_string()));
+    let imports = import("* as plugin", &project.source.display()) + &import("type { Plugin }", &"@gatehouse/plugin");
+    put(&hooks, &format!("{imports}plugin satisfies Plugin;\n"))?;
     let mut config = json!({
         "compilerOptions": options,
-        "files": [project.source, project.sdk.join("component/globals.d.ts")],
+        "files": [hooks, project.sdk.join("component/globals.d.ts")],
         "include": [],
     });
     if let Some(own) = own {

@@ -1,6 +1,7 @@
 // A component's end of the SDK: makes its exports of the author's module. The entry module that `gatehouse plugin build`
 // writes calls `exports`; authors do not.
 
+import { placedBy, words } from "./component/errors.js";
 import { settle } from "./component/jobs.js";
 import { hooks } from "./src/hooks.js";
 
@@ -11,6 +12,7 @@ export { bind } from "./src/host.js";
  * is wrong with the module is an error of the build. `place` tells the place in the author's source of a line of a stack.
  */
 export function exports(plugin, listed, manifest, place) {
+  placedBy(place);
   for (const [name, functions] of Object.entries(hooks)) {
     for (const [hook, { otherwise }] of Object.entries(functions)) {
       const there = typeof plugin[hook] === "function";
@@ -20,38 +22,29 @@ export function exports(plugin, listed, manifest, place) {
   }
   const lifecycle = {
     describe: () => manifest,
-    init: failing((config) => settle(plugin.init?.(JSON.parse(config))), place),
+    init: failing((config) => settle(plugin.init?.(JSON.parse(config)))),
   };
-  return Object.fromEntries([["lifecycle", lifecycle], ...listed.map((name) => [name, hook(plugin, hooks[name], place)])]);
+  return Object.fromEntries([["lifecycle", lifecycle], ...listed.map((name) => [name, hook(plugin, hooks[name])])]);
 }
 
-function hook(plugin, functions, place) {
+function hook(plugin, functions) {
   const made = ([name, { call, said, otherwise }]) => {
     const own = plugin[name] ?? otherwise;
-    return [name, failing((...args) => said(settle(call(own, ...args))), place)];
+    return [name, failing((...args) => said(settle(call(own, ...args))))];
   };
   return Object.fromEntries(Object.entries(functions).map(made));
 }
 
 /** What is thrown becomes the contract's error, a text for the log. Where the contract has none, as for the limits of bodies,
  *  the instance traps, and the text is in the log all the same. */
-function failing(run, place) {
+function failing(run) {
   return (...args) => {
     try {
       return run(...args);
     } catch (error) {
-      throw words(error, place);
+      throw words(error);
     }
   };
-}
-
-function words(error, place) {
-  if (!(error instanceof Error)) return String(error);
-  for (const [, line] of String(error.stack).matchAll(/:(\d+):\d+\)?$/gm)) {
-    const at = place(Number(line));
-    if (at) return `${error} (${at})`;
-  }
-  return String(error);
 }
 
 function dashed(name) {

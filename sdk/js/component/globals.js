@@ -1,8 +1,9 @@
 // What an author expects to be there and the engine does not have, each a part of its standard. It is imported before the
 // author's module.
 
-import { host } from "../src/host.js";
+import { host, isThere } from "../src/host.js";
 import { logger } from "../src/logger.js";
+import { words } from "./errors.js";
 import { AbortSignal, Headers, Response, fetch } from "./fetch.js";
 import { queueJob } from "./jobs.js";
 import { JobPromise } from "./promise.js";
@@ -10,7 +11,7 @@ import { TextDecoder, TextEncoder } from "./text.js";
 
 function shown(value) {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return `${value}\n${value.stack ?? ""}`.trimEnd();
+  if (value instanceof Error) return words(value);
   try {
     return (typeof value === "object" ? JSON.stringify(value) : undefined) ?? String(value);
   } catch {
@@ -36,8 +37,11 @@ const crypto = {
   },
 };
 
-/** The engine's own begins with the same seed in every instance: a component is a picture of an engine that has started. */
+/** The engine's own goes on from the same seed in every instance: a component is a picture of an engine that has started. */
+const seeded = Math.random;
+
 function random() {
+  if (!isThere()) return seeded();
   const [high, low] = crypto.getRandomValues(new Uint32Array(2));
   return (high * 2 ** 21 + (low >>> 11)) / 2 ** 53;
 }

@@ -14,6 +14,11 @@ export function host() {
   return current;
 }
 
+/** Not while a component is built, when modules are evaluated. */
+export function isThere() {
+  return current !== undefined;
+}
+
 /** One interface that has to be asked for in plugin.toml. */
 export function asked(name, what) {
   const functions = host()[name];
