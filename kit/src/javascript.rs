@@ -91,6 +91,7 @@ fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Res
     let own = Some(project.folder.join("tsconfig.json")).filter(|file| file.exists());
     let mut options = json!({
         "noEmit": true,
+        "rootDir": project.folder.ancestors().last(),
         "skipLibCheck": true,
         "allowImportingTsExtensions": true,
         "types": [],
