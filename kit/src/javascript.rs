@@ -98,14 +98,18 @@ fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Res
         "paths": { "@gatehouse/plugin": [project.sdk.join("index.d.ts")] },
     });
     if own.is_none() {
-        for (key, value) in
-            [("strict", json!(true)), ("target", json!("es2024")), ("lib", json!(["es2024"])), ("module", json!("nodenext"))]
-        {
+        for (key, value) in [
+            ("strict", json!(true)),
+            ("target", json!("es2024")),
+            ("lib", json!(["es2024"])),
+            ("module", json!("nodenext")),
+        ] {
             options[key] = value;
         }
     }
     let hooks = work.join("hooks.ts");
-    let import = |names: &str, from: &dyn std::fmt::Display| format!("import {names} from {};\n", json!(from.to_string()));
+    let import =
+        |names: &str, from: &dyn std::fmt::Display| format!("import {names} from {};\n", json!(from.to_string()));
     let imports = import("* as plugin", &project.source.display()) + &import("type { Plugin }", &"@gatehouse/plugin");
     put(&hooks, &format!("{imports}plugin satisfies Plugin;\n"))?;
     let mut config = json!({
