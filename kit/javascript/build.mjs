@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 
 const job = JSON.parse(readFileSync(process.argv[2], "utf8"));
+job.sdk = path.resolve(job.sdk);
 const tools = createRequire(path.join(job.tools, "package.json"));
 const { build } = tools("esbuild");
 const { componentize } = tools("componentize-qjs");
@@ -35,13 +36,13 @@ function entry() {
     `import "@gatehouse/plugin/component/globals.js";`,
     `import { bind, exports } from "@gatehouse/plugin/component.js";`,
     `import * as plugin from ${JSON.stringify(job.source)};`,
-    `const made = exports(plugin, ${JSON.stringify(job.hooks)}, ${JSON.stringify(job.manifest)}, (line) => places.get(line));`,
+    `const made = exports(plugin, ${JSON.stringify(job.hooks)}, ${JSON.stringify(job.manifest)}, () => places);`,
     `bind({ ${[...Object.keys(imports), ...groups].join(", ")} });`,
     `export const { ${exported.join(", ")} } = made;`,
   ].join("\n");
 }
 
-/** The places in the author's files, by the lines of the bundle: a source map (ECMA-426) read down to its lines. */
+/** The places in the author's own files, by the lines of the bundle: a source map (ECMA-426) read down to its lines. */
 function places(map) {
   const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const root = path.join(job.work, "bundle");
@@ -70,7 +71,7 @@ function places(map) {
 }
 
 function isAuthors(file) {
-  return !file.startsWith("..") && !path.isAbsolute(file) && !path.resolve(job.folder, file).startsWith(job.sdk + path.sep);
+  return !file.startsWith("..") && !file.split(path.sep).includes("node_modules") && !path.isAbsolute(file) && !path.resolve(job.folder, file).startsWith(job.sdk + path.sep);
 }
 
 let found = [];
@@ -83,7 +84,7 @@ try {
     external: ["gatehouse:*", "wasi:*", `${job.http}/*`],
     mainFields: ["module", "main"],
     // No engine's jobs run within a hook: see component/jobs.js of the SDK.
-    supported: { "async-await": false, "async-generator": false, "for-await": false, "top-level-await": false },
+    supported: { "async-await": false, "async-generator": false, "for-await": false, "top-level-await": false, using: false },
     bundle: true,
     write: false,
     format: "esm",
@@ -96,7 +97,9 @@ try {
   });
   const text = (end) => outputFiles.find((file) => file.path.endsWith(end)).text;
   found = places(JSON.parse(text(".js.map")));
-  const bundle = `${text(".js")}\nvar places = new Map(${JSON.stringify(found)});\n`;
+  // One string, which costs an engine less than a table, and is looked into when something has failed.
+  const table = found.map(([line, place]) => `\n${line}=${place}\n`).join("");
+  const bundle = `${text(".js")}\nvar places = ${JSON.stringify(table)};\n`;
   writeFileSync(path.join(job.work, "bundle.js"), bundle);
   const { component } = await componentize({ witPath: job.wit, world: job.world, jsSource: bundle, sync: true });
   writeFileSync(job.component, component);

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::{
@@ -30,6 +30,8 @@ const ASKS: [(Ask, &str); 3] = [(Ask::Http, "http"), (Ask::Keyvalue, "keyvalue")
 /// Makes the component.
 pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
     let node = program("node", || missing("node"))?;
+    let is_there = project.sdk.join("component.js").is_file();
+    ensure!(is_there, "the SDK is not in {}: `sdk` in plugin.toml names its folder", project.sdk.display());
     let tools = tools.fetched("javascript", LOCK, fetch)?;
     let work = work.canonicalize().context("naming the folder for what is made")?;
     if project.language == Language::Typescript {
@@ -95,15 +97,11 @@ fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Res
         "skipLibCheck": true,
         "allowImportingTsExtensions": true,
         "types": [],
+        "lib": ["es2024"],
         "paths": { "@gatehouse/plugin": [project.sdk.join("index.d.ts")] },
     });
     if own.is_none() {
-        for (key, value) in [
-            ("strict", json!(true)),
-            ("target", json!("es2024")),
-            ("lib", json!(["es2024"])),
-            ("module", json!("nodenext")),
-        ] {
+        for (key, value) in [("strict", json!(true)), ("target", json!("es2024")), ("module", json!("nodenext"))] {
             options[key] = value;
         }
     }
@@ -132,4 +130,14 @@ fn camel(name: &str) -> String {
     let mut words = name.split('-');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |all, word| all + &word[..1].to_uppercase() + &word[1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_are_called_as_bindings_call_them() {
+        assert_eq!(["logger", "request-body-filter"].map(camel), ["logger", "requestBodyFilter"]);
+    }
 }

@@ -9,10 +9,10 @@ export { bind } from "./src/host.js";
 
 /**
  * The component's exports: the lifecycle, and each hook that plugin.toml lists. It runs when the component is built, so what
- * is wrong with the module is an error of the build. `place` tells the place in the author's source of a line of a stack.
+ * is wrong with the module is an error of the build. What `places` gives is for `placedBy`.
  */
-export function exports(plugin, listed, manifest, place) {
-  placedBy(place);
+export function exports(plugin, listed, manifest, places) {
+  placedBy(places);
   for (const [name, functions] of Object.entries(hooks)) {
     for (const [hook, { otherwise }] of Object.entries(functions)) {
       const there = typeof plugin[hook] === "function";

@@ -46,6 +46,15 @@ function random() {
   return (high * 2 ** 21 + (low >>> 11)) / 2 ** 53;
 }
 
+/** The engine's own gives a promise of the engine's, which would never settle: see jobs.js. */
+async function fromAsync(items, map = (item) => item) {
+  const all = [];
+  for await (const item of items) all.push(await map(item, all.length));
+  return all;
+}
+
 Math.random = random;
+Array.fromAsync = fromAsync;
+delete globalThis.AsyncDisposableStack;
 Object.assign(globalThis, { AbortSignal, Headers, Promise: JobPromise, Response, TextDecoder, TextEncoder, console, crypto, fetch });
 globalThis.queueMicrotask = (job) => queueJob(() => job());

@@ -17,7 +17,7 @@ Uint8Array.prototype.toBase64 ??= function () {
 Symbol.dispose ??= Symbol("dispose");
 String.prototype.toWellFormed ??= String.prototype.toString;
 
-const nowhere = () => undefined;
+const nowhere = () => "";
 
 test("a module exports just the hooks that are listed", () => {
   const made = exports({ authorize() {}, init() {} }, ["authorizer"], { name: "gate" }, nowhere);
@@ -30,15 +30,18 @@ test("a module exports just the hooks that are listed", () => {
 });
 
 test("what is thrown becomes words with the place", () => {
-  const thrown = (error) => exports({ init() { throw error; } }, [], {}, (line) => line > 0 && "plugin.js:12").lifecycle.init;
   const said = (error) => {
+    const { init } = exports({ init() { throw error; } }, [], {}, () => "\n7=plugin.js:5\n\n77=plugin.js:12\n").lifecycle;
     try {
-      thrown(error)("{}");
+      init("{}");
     } catch (words) {
       return words;
     }
   };
-  assert.equal(said(new TypeError("no")), "TypeError: no (plugin.js:12)");
+  const at = (line) => Object.assign(new TypeError("no"), { stack: `    at allow (bundle.js:1:9)\n    at init (bundle.js:${line}:3)\n` });
+  assert.equal(said(at(77)), "TypeError: no (plugin.js:12)");
+  assert.equal(said(at(7)), "TypeError: no (plugin.js:5)");
+  assert.equal(said(at(6)), "TypeError: no");
   assert.equal(said("text"), "text");
 });
 
