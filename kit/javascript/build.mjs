@@ -29,7 +29,9 @@ const asked = {
 /** The module that is the component's: names its imports, and exports what the SDK makes of the author's module. */
 function entry() {
   const all = Object.entries({ ...imports, ...Object.assign({}, ...job.asks.map((ask) => asked[ask])) });
-  const groups = job.asks.map((ask) => (ask === "output" ? "output" : `${ask}: { ${Object.keys(asked[ask]).join(", ")} }`));
+  const groups = job.asks.map((ask) =>
+    ask === "output" ? "output" : `${ask}: { ${Object.keys(asked[ask]).join(", ")} }`,
+  );
   const exported = ["lifecycle", ...job.hooks];
   return [
     ...all.map(([name, module]) => `import ${name} from ${JSON.stringify(module)};`),
@@ -71,7 +73,22 @@ function places(map) {
 }
 
 function isAuthors(file) {
-  return !file.startsWith("..") && !file.split(path.sep).includes("node_modules") && !path.isAbsolute(file) && !path.resolve(job.folder, file).startsWith(job.sdk + path.sep);
+  return (
+    !file.startsWith("..") &&
+    !file.split(path.sep).includes("node_modules") &&
+    !path.isAbsolute(file) &&
+    !path.resolve(job.folder, file).startsWith(job.sdk + path.sep)
+  );
+}
+
+/** What componentize-qjs says, with the author's places for the bundle's, and without what only the SDK did. */
+function inAuthorsWords(error) {
+  const authors = new Map(found);
+  return String(error.message ?? error)
+    .replace(/^.*module evaluation: /, "")
+    .replace(/componentize-qjs:user\.js:(\d+):\d+/g, (all, line) => authors.get(Number(line)) ?? all)
+    .replace(/\n *at .*componentize-qjs:.*/g, "")
+    .trim();
 }
 
 let found = [];
@@ -84,7 +101,13 @@ try {
     external: ["gatehouse:*", "wasi:*", `${job.http}/*`],
     mainFields: ["module", "main"],
     // No engine's jobs run within a hook: see component/jobs.js of the SDK.
-    supported: { "async-await": false, "async-generator": false, "for-await": false, "top-level-await": false, using: false },
+    supported: {
+      "async-await": false,
+      "async-generator": false,
+      "for-await": false,
+      "top-level-await": false,
+      using: false,
+    },
     bundle: true,
     write: false,
     format: "esm",
@@ -104,9 +127,7 @@ try {
   const { component } = await componentize({ witPath: job.wit, world: job.world, jsSource: bundle, sync: true });
   writeFileSync(job.component, component);
 } catch (error) {
-  // esbuild has said its own. The engine knows the bundle's lines only.
-  const authors = new Map(found);
-  const words = String(error.message ?? error).replace(/componentize-qjs:user\.js:(\d+):\d+/g, (all, line) => authors.get(Number(line)) ?? all);
-  if (!error.errors) console.error(words);
+  // esbuild has said its own.
+  if (!error.errors) console.error(inAuthorsWords(error));
   process.exit(1);
 }

@@ -16,8 +16,10 @@ export function exports(plugin, listed, manifest, places) {
   for (const [name, functions] of Object.entries(hooks)) {
     for (const [hook, { otherwise }] of Object.entries(functions)) {
       const there = typeof plugin[hook] === "function";
-      if (there && !listed.includes(name)) throw new Error(`the source exports ${hook}, but \`hooks\` in plugin.toml has no ${dashed(name)}`);
-      if (!there && !otherwise && listed.includes(name)) throw new Error(`the source exports no function ${hook}, as the hook ${dashed(name)} needs`);
+      if (there && !listed.includes(name))
+        throw new Error(`the source exports ${hook}, but \`hooks\` in plugin.toml has no ${dashed(name)}`);
+      if (!there && !otherwise && listed.includes(name))
+        throw new Error(`the source exports no function ${hook}, as the hook ${dashed(name)} needs`);
     }
   }
   const lifecycle = {

@@ -2,7 +2,8 @@
 export type HeaderValue = string | number | boolean;
 
 /** Header fields: `{ name: value }`, with an array for several of one name, or pairs. */
-export type HeaderFields = Record<string, HeaderValue | readonly HeaderValue[]> | readonly (readonly [string, HeaderValue])[];
+export type HeaderFields =
+  Record<string, HeaderValue | readonly HeaderValue[]> | readonly (readonly [string, HeaderValue])[];
 
 /** By name: letters, digits, `_`, `-` and `.`. Structured values are JSON text. Those that are `undefined` are left out. */
 export type Attributes = Record<string, string | number | boolean | undefined>;

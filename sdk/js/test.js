@@ -11,13 +11,15 @@ const current = new AsyncLocalStorage();
 
 function gateway() {
   const gateway = current.getStore()?.gateway;
-  if (!gateway) throw new Error("the gateway was asked outside of one: in a test, call the plugin through Exchange or start");
+  if (!gateway)
+    throw new Error("the gateway was asked outside of one: in a test, call the plugin through Exchange or start");
   return gateway;
 }
 
 function exchange() {
   const exchange = current.getStore()?.exchange;
-  if (!exchange) throw new Error("the request was read outside of an exchange: in a test, call the plugin through Exchange");
+  if (!exchange)
+    throw new Error("the request was read outside of an exchange: in a test, call the plugin through Exchange");
   return exchange;
 }
 
@@ -66,7 +68,14 @@ export class Exchange {
     };
     this.attributes = told.attributes ?? {};
     this.response = { status: 0, ...told.response, headers: list(told.response?.headers) };
-    this.outcome = { started: new Date(1_750_000_000_000), duration: 0, requestBytes: 0, responseBytes: 0, verdictCached: false, ...told.outcome };
+    this.outcome = {
+      started: new Date(1_750_000_000_000),
+      duration: 0,
+      requestBytes: 0,
+      responseBytes: 0,
+      verdictCached: false,
+      ...told.outcome,
+    };
     this.gateway = told.gateway ?? new Gateway();
     this.noted = new Set();
   }
@@ -119,7 +128,9 @@ export class Exchange {
 
 function list(headers = {}) {
   const pairs = Array.isArray(headers) ? headers : Object.entries(headers);
-  return pairs.flatMap(([name, values]) => [values].flat().map((value) => ({ name: name.toLowerCase(), value: String(value) })));
+  return pairs.flatMap(([name, values]) =>
+    [values].flat().map((value) => ({ name: name.toLowerCase(), value: String(value) })),
+  );
 }
 
 function content(body) {

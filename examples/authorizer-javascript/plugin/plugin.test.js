@@ -20,7 +20,10 @@ test("a known key passes and tells the plan", async () => {
 test("an unknown key is refused, no key is left to others", async () => {
   await start(plugin, config);
   assert.deepEqual(await ask({ "x-api-key": "k2" }).authorize(plugin), deny(403, { json: { error: "unknown key" } }));
-  assert.deepEqual(await ask({ "x-api-key": "constructor" }).authorize(plugin), deny(403, { json: { error: "unknown key" } }));
+  assert.deepEqual(
+    await ask({ "x-api-key": "constructor" }).authorize(plugin),
+    deny(403, { json: { error: "unknown key" } }),
+  );
   assert.deepEqual(await ask({}).authorize(plugin), abstain());
 });
 

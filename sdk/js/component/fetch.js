@@ -89,7 +89,12 @@ export class Response {
 
 export async function fetch(url, init = {}) {
   const http = asked("http", "fetch");
-  const { method = "GET", headers, body, signal } = options(init, ["method", "headers", "body", "signal"], "what fetch is told");
+  const {
+    method = "GET",
+    headers,
+    body,
+    signal,
+  } = options(init, ["method", "headers", "body", "signal"], "what fetch is told");
   const sent = send(http, { method: String(method), url: String(url), headers: new Headers(headers), body, signal });
   const { promise, resolve, reject } = Promise.withResolvers();
   addWait({
@@ -112,7 +117,9 @@ function send({ types, outgoingHandler }, { method, url, headers, body, signal }
   const content = body === undefined || body === null ? undefined : bytes(body);
   if (typeof body === "string" && !headers.has("content-type")) headers.set("content-type", "text/plain;charset=UTF-8");
   return told(() => {
-    const request = new types.OutgoingRequest(types.Fields.fromList([...headers].map(([name, value]) => [text(name), isomorphic(name, value)])));
+    const request = new types.OutgoingRequest(
+      types.Fields.fromList([...headers].map(([name, value]) => [text(name), isomorphic(name, value)])),
+    );
     const known = METHODS.find((known) => known === method.toLowerCase());
     request.setMethod(known ? { tag: known } : { tag: "other", val: text(method) });
     request.setScheme({ tag: scheme.toUpperCase() });
@@ -136,7 +143,8 @@ function isomorphic(name, value) {
 
 function limits(types, signal) {
   if (signal === undefined || signal === null) return undefined;
-  if (!(signal instanceof AbortSignal)) throw new TypeError("the only `signal` that fetch knows here is AbortSignal.timeout(...)");
+  if (!(signal instanceof AbortSignal))
+    throw new TypeError("the only `signal` that fetch knows here is AbortSignal.timeout(...)");
   const nanoseconds = Math.round(signal.milliseconds * 1e6);
   const limits = new types.RequestOptions();
   limits.setConnectTimeout(nanoseconds);
@@ -211,7 +219,7 @@ function told(call) {
 
 function failure(code) {
   const { tag, val } = Object(code);
-  const words = tag === "last-operation-failed" ? val.toDebugString() : tag ?? "it was refused";
+  const words = tag === "last-operation-failed" ? val.toDebugString() : (tag ?? "it was refused");
   if (/timeout/i.test(words)) return new DOMException(`fetch took too long: ${words}`, "TimeoutError");
   return new TypeError(`fetch failed: ${words}${typeof val === "string" ? ` (${val})` : ""}`);
 }

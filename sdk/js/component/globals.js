@@ -19,9 +19,15 @@ function shown(value) {
   }
 }
 
-const line = (level) => (...values) => logger[level](values.map(shown).join(" "));
+const line =
+  (level) =>
+  (...values) =>
+    logger[level](values.map(shown).join(" "));
 
-const console = { log: line("info"), ...Object.fromEntries(["trace", "debug", "info", "warn", "error"].map((it) => [it, line(it)])) };
+const console = {
+  log: line("info"),
+  ...Object.fromEntries(["trace", "debug", "info", "warn", "error"].map((it) => [it, line(it)])),
+};
 
 const crypto = {
   getRandomValues(array) {
@@ -56,5 +62,15 @@ async function fromAsync(items, map = (item) => item) {
 Math.random = random;
 Array.fromAsync = fromAsync;
 delete globalThis.AsyncDisposableStack;
-Object.assign(globalThis, { AbortSignal, Headers, Promise: JobPromise, Response, TextDecoder, TextEncoder, console, crypto, fetch });
+Object.assign(globalThis, {
+  AbortSignal,
+  Headers,
+  Promise: JobPromise,
+  Response,
+  TextDecoder,
+  TextEncoder,
+  console,
+  crypto,
+  fetch,
+});
 globalThis.queueMicrotask = (job) => queueJob(() => job());

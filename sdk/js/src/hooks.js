@@ -13,7 +13,8 @@ function action(answered, edit) {
   return (said) => {
     if (said === undefined || said === null) return unchanged;
     if (said instanceof Reply) return { tag: answered, val: said.val };
-    if (said instanceof Verdict) throw new TypeError("a filter returns an edit, reply(...) or nothing; verdicts are an authorizer's");
+    if (said instanceof Verdict)
+      throw new TypeError("a filter returns an edit, reply(...) or nothing; verdicts are an authorizer's");
     return { tag: "edit", val: edit(said) };
   };
 }
@@ -32,7 +33,9 @@ function chunk(said) {
 }
 
 function limit(said) {
-  return said === undefined || said === null ? undefined : whole(said, 0, Number.MAX_SAFE_INTEGER, "the limit of a body");
+  return said === undefined || said === null
+    ? undefined
+    : whole(said, 0, Number.MAX_SAFE_INTEGER, "the limit of a body");
 }
 
 /** Functions by the names that authors and the contract's bindings both give them. `otherwise` stands in for one that is
@@ -70,7 +73,7 @@ export const hooks = {
     responseBodyLimit: {
       call: (hook) => hook(request, response),
       said: limit,
-     
+
       otherwise: () => Number.MAX_SAFE_INTEGER,
     },
     onResponseBody: {

@@ -9,7 +9,9 @@ export function bind(functions) {
 
 export function host() {
   if (!current) {
-    throw new Error("the gateway is not there yet: what a module does outside of its hooks and init is done when it is built");
+    throw new Error(
+      "the gateway is not there yet: what a module does outside of its hooks and init is done when it is built",
+    );
   }
   return current;
 }

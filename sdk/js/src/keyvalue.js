@@ -52,7 +52,10 @@ export function openBucket(name) {
   open.set(keyvalue, buckets);
   let bucket = buckets.get(name);
   if (!bucket) {
-    bucket = new Bucket(tried(() => keyvalue.store.open(text(name))), keyvalue.atomics);
+    bucket = new Bucket(
+      tried(() => keyvalue.store.open(text(name))),
+      keyvalue.atomics,
+    );
     buckets.set(name, bucket);
   }
   return bucket;

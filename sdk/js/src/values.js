@@ -11,7 +11,13 @@ function string(value, what) {
 }
 
 function kind(value) {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : typeof value;
+  return value === null
+    ? "null"
+    : Array.isArray(value)
+      ? "an array"
+      : typeof value === "object"
+        ? "an object"
+        : typeof value;
 }
 
 /** Refuses keys that nobody reads: a misspelt one would silently do nothing. */

@@ -23,22 +23,38 @@ test("a module exports just the hooks that are listed", () => {
   const made = exports({ authorize() {}, init() {} }, ["authorizer"], { name: "gate" }, nowhere);
   assert.deepEqual(Object.keys(made), ["lifecycle", "authorizer"]);
   assert.deepEqual(made.lifecycle.describe(), { name: "gate" });
-  assert.throws(() => exports({}, ["authorizer"], {}, nowhere), /exports no function authorize, as the hook authorizer needs/);
-  assert.throws(() => exports({ authorize() {}, onRequest() {} }, ["authorizer"], {}, nowhere), /has no request-filter/);
+  assert.throws(
+    () => exports({}, ["authorizer"], {}, nowhere),
+    /exports no function authorize, as the hook authorizer needs/,
+  );
+  assert.throws(
+    () => exports({ authorize() {}, onRequest() {} }, ["authorizer"], {}, nowhere),
+    /has no request-filter/,
+  );
   const body = exports({ onRequestBody() {} }, ["requestBodyFilter"], {}, nowhere).requestBodyFilter;
   assert.equal(body.requestBodyLimit(), Number.MAX_SAFE_INTEGER);
 });
 
 test("what is thrown becomes words with the place", () => {
   const said = (error) => {
-    const { init } = exports({ init() { throw error; } }, [], {}, () => "\n7=plugin.js:5\n\n77=plugin.js:12\n").lifecycle;
+    const { init } = exports(
+      {
+        init() {
+          throw error;
+        },
+      },
+      [],
+      {},
+      () => "\n7=plugin.js:5\n\n77=plugin.js:12\n",
+    ).lifecycle;
     try {
       init("{}");
     } catch (words) {
       return words;
     }
   };
-  const at = (line) => Object.assign(new TypeError("no"), { stack: `    at allow (bundle.js:1:9)\n    at init (bundle.js:${line}:3)\n` });
+  const at = (line) =>
+    Object.assign(new TypeError("no"), { stack: `    at allow (bundle.js:1:9)\n    at init (bundle.js:${line}:3)\n` });
   assert.equal(said(at(77)), "TypeError: no (plugin.js:12)");
   assert.equal(said(at(7)), "TypeError: no (plugin.js:5)");
   assert.equal(said(at(6)), "TypeError: no");
@@ -95,7 +111,15 @@ test("text is UTF-8, as the platform's", () => {
     assert.deepEqual(new TextEncoder().encode(sample), bytes);
     assert.equal(new TextDecoder().decode(bytes), new globalThis.TextDecoder().decode(bytes));
   }
-  for (const wrong of [[0xff], [0xe2, 0x82], [0xe2, 0x82, 0x41], [0xf0, 0x9f, 0x98], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0x61, 0xf4, 0x90, 0x80, 0x80, 0x62]]) {
+  for (const wrong of [
+    [0xff],
+    [0xe2, 0x82],
+    [0xe2, 0x82, 0x41],
+    [0xf0, 0x9f, 0x98],
+    [0xed, 0xa0, 0x80],
+    [0xc0, 0x80],
+    [0x61, 0xf4, 0x90, 0x80, 0x80, 0x62],
+  ]) {
     const bytes = Uint8Array.from(wrong);
     assert.equal(new TextDecoder().decode(bytes), new globalThis.TextDecoder().decode(bytes), wrong.join());
     assert.throws(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes), TypeError);
@@ -104,8 +128,18 @@ test("text is UTF-8, as the platform's", () => {
 });
 
 test("headers are found by any case, and come sorted and joined", () => {
-  const headers = new Headers([["B", "2"], ["a", " 1 "], ["b", "3"]]);
-  assert.deepEqual([...headers], [["a", "1"], ["b", "2, 3"]]);
+  const headers = new Headers([
+    ["B", "2"],
+    ["a", " 1 "],
+    ["b", "3"],
+  ]);
+  assert.deepEqual(
+    [...headers],
+    [
+      ["a", "1"],
+      ["b", "2, 3"],
+    ],
+  );
   assert.deepEqual([headers.get("A"), headers.get("c"), headers.has("b")], ["1", null, true]);
 });
 

@@ -30,7 +30,12 @@ test("a configuration is refused in words", async () => {
 
 test("reads are those of the exchange", async () => {
   const exchange = new Exchange("POST", "/p?a=1&a=%32+3&b", {
-    headers: [["cookie", "c=d; e=f=g"], ["x-m", "1"], ["x-m", "2"], ["authorization", "bearer  tok "]],
+    headers: [
+      ["cookie", "c=d; e=f=g"],
+      ["x-m", "1"],
+      ["x-m", "2"],
+      ["authorization", "bearer  tok "],
+    ],
     pathParams: { id: "5" },
     attributes: { "auth.principal": "al" },
   });
@@ -63,7 +68,12 @@ test("bearer is the token of that scheme only", async () => {
     new Exchange("GET", "/", { headers: authorization ? { authorization } : {} }).onRequest({
       onRequest: (request) => ({ query: String(request.bearer()) }),
     });
-  for (const [header, token] of [["Bearer a.b", "a.b"], ["Basic YTpi", "undefined"], ["Bearer", "undefined"], [undefined, "undefined"]]) {
+  for (const [header, token] of [
+    ["Bearer a.b", "a.b"],
+    ["Basic YTpi", "undefined"],
+    ["Bearer", "undefined"],
+    [undefined, "undefined"],
+  ]) {
     assert.deepEqual(await bearer(header), { query: token });
   }
 });
@@ -94,7 +104,10 @@ test("bodies come when they are wanted", async () => {
   };
   assert.equal(await new Exchange("POST", "/").onRequestBody(plugin, "abc"), undefined);
   const wanted = new Exchange("POST", "/", { headers: { "x-body": "1" }, response: { status: 201 } });
-  assert.deepEqual(await wanted.onRequestBody(plugin, "abc"), { body: new TextEncoder().encode("bcd"), setHeaders: { "x-length": 3 } });
+  assert.deepEqual(await wanted.onRequestBody(plugin, "abc"), {
+    body: new TextEncoder().encode("bcd"),
+    setHeaders: { "x-length": 3 },
+  });
   assert.deepEqual(await wanted.onResponseBody(plugin, "abc"), reply(201, { body: "abc" }));
   assert.equal(await wanted.onResponseChunk(plugin, "abc", false), "");
   assert.equal(await wanted.onResponseChunk(plugin, "", true), "end");
@@ -102,11 +115,17 @@ test("bodies come when they are wanted", async () => {
 
 test("a logger sees the end, and its lines are kept", async () => {
   const gateway = new Gateway();
-  const exchange = new Exchange("GET", "/", { gateway, response: { status: 204 }, outcome: { duration: 1.5, failure: "client_left" } });
+  const exchange = new Exchange("GET", "/", {
+    gateway,
+    response: { status: 204 },
+    outcome: { duration: 1.5, failure: "client_left" },
+  });
   await exchange.log({
     log(request, response, outcome) {
       assert.equal(logger.enabled("debug"), true);
-      logger.info(`${request.path} ${response.status} ${outcome.duration} ${outcome.failure} ${outcome.upstreamDuration}`);
+      logger.info(
+        `${request.path} ${response.status} ${outcome.duration} ${outcome.failure} ${outcome.upstreamDuration}`,
+      );
       writeLine(outcome.started.toISOString());
     },
   });
@@ -115,7 +134,9 @@ test("a logger sees the end, and its lines are kept", async () => {
 });
 
 test("fetch meets the gateway's server, or none", async () => {
-  const plugin = { authorize: async () => allow(await (await fetch("http://users.example/1", { headers: { a: "b" } })).text()) };
+  const plugin = {
+    authorize: async () => allow(await (await fetch("http://users.example/1", { headers: { a: "b" } })).text()),
+  };
   const gateway = new Gateway({ server: (request) => new Response(request.headers.get("a")) });
   assert.deepEqual(await new Exchange("GET", "/", { gateway }).authorize(plugin), allow("b"));
   assert.equal(gateway.sent[0].url, "http://users.example/1");
@@ -148,7 +169,10 @@ test("key-value state is the gateway's", async () => {
     assert.equal(bucket.exists("t"), false);
     assert.equal(bucket.get("t"), undefined);
   });
-  assert.equal(new Exchange("GET", "/").run(() => openBucket("hits").increment("n")), 1);
+  assert.equal(
+    new Exchange("GET", "/").run(() => openBucket("hits").increment("n")),
+    1,
+  );
 });
 
 test("outside of an exchange there is nothing to read", () => {

@@ -15,7 +15,10 @@ test("a grant has what it was given, removals first", () => {
   });
   assert.equal(tag, "allow");
   assert.equal(val.principal, "alice");
-  assert.deepEqual(val.attributes, [{ name: "plan", value: "gold" }, { name: "seen", value: "3" }]);
+  assert.deepEqual(val.attributes, [
+    { name: "plan", value: "gold" },
+    { name: "seen", value: "3" },
+  ]);
   assert.deepEqual(val.requestHeaders, [
     { tag: "remove", val: "x-a" },
     { tag: "remove", val: "x-c" },
@@ -30,7 +33,10 @@ test("a grant has what it was given, removals first", () => {
 test("a denial is answered with exactly what it says", () => {
   const { val } = deny(403, { json: { error: "no" }, headers: [["x-a", "1"]], reason: "why" });
   assert.equal(new TextDecoder().decode(val.body), '{"error":"no"}');
-  assert.deepEqual(val.headers, [{ name: "x-a", value: "1" }, { name: "content-type", value: "application/json" }]);
+  assert.deepEqual(val.headers, [
+    { name: "x-a", value: "1" },
+    { name: "content-type", value: "application/json" },
+  ]);
   assert.equal(val.reason, "why");
   const problem = deny(403, { json: {}, headers: { "Content-Type": "application/problem+json" } });
   assert.equal(problem.val.headers.length, 1);
@@ -61,7 +67,13 @@ test("half a surrogate pair does not reach the component's edge", () => {
 
 test("secrets are the same when all of them is, and never when empty", () => {
   assert.equal(sameSecret("k1", "k1"), true);
-  for (const [a, b] of [["k1", "k2"], ["k1", "k11"], ["", ""], [undefined, undefined], ["k", undefined]]) {
+  for (const [a, b] of [
+    ["k1", "k2"],
+    ["k1", "k11"],
+    ["", ""],
+    [undefined, undefined],
+    ["k", undefined],
+  ]) {
     assert.equal(sameSecret(a, b), false);
   }
 });

@@ -61,7 +61,8 @@ export async function authorize(request: Request): Promise<Verdict> {
 }
 
 function key(request: Request): Verdict {
-  if (sameSecret(request.header("x-key"), config.secret)) return allow("key-holder", { attributes: { seen }, maxAge: 60 });
+  if (sameSecret(request.header("x-key"), config.secret))
+    return allow("key-holder", { attributes: { seen }, maxAge: 60 });
   return deny(403, { json: { error: "unknown key" }, maxAge: 0 });
 }
 

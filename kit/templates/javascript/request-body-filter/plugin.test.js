@@ -5,7 +5,8 @@ import { Exchange } from "@gatehouse/plugin/test";
 
 import * as plugin from "./plugin.js";
 
-const post = (type, body) => new Exchange("POST", "/", { headers: { "content-type": type } }).onRequestBody(plugin, body);
+const post = (type, body) =>
+  new Exchange("POST", "/", { headers: { "content-type": type } }).onRequestBody(plugin, body);
 
 test("JSON passes, and what is not meant as JSON", async () => {
   assert.equal(await post("application/json", "{}"), undefined);

@@ -6,7 +6,10 @@ import { Exchange } from "@gatehouse/plugin/test";
 import * as plugin from "./plugin.js";
 
 const answered = (type, body) =>
-  new Exchange("GET", "/", { response: { status: 200, headers: { "content-type": type } } }).onResponseBody(plugin, body);
+  new Exchange("GET", "/", { response: { status: 200, headers: { "content-type": type } } }).onResponseBody(
+    plugin,
+    body,
+  );
 
 test("the field goes, and nothing else is touched", async () => {
   assert.deepEqual(await answered("application/json", '{"name":"a","password":"b"}'), { body: '{"name":"a"}' });
