@@ -143,17 +143,40 @@ export interface Denial extends Answer {
   maxAge?: number;
 }
 
-/** What an authorizer says, in the contract's form; made by `allow`, `deny` and `abstain`. */
-export interface Verdict {
-  readonly tag: "allow" | "deny" | "abstain";
-  /** The contract's `grant` or `denial`. */
-  readonly val?: unknown;
+/** A header field in the contract's form. */
+export interface Field {
+  readonly name: string;
+  readonly value: string;
 }
+
+/** An answer in the contract's form. */
+interface AnswerForm {
+  readonly status: number;
+  readonly headers: readonly Field[];
+  readonly body: Uint8Array;
+}
+
+/** What an authorizer says, in the contract's form; made by `allow`, `deny` and `abstain`. */
+export type Verdict =
+  | {
+      readonly tag: "allow";
+      readonly val: {
+        readonly principal?: string;
+        readonly attributes: readonly { readonly name: string; readonly value: string }[];
+        readonly requestHeaders: readonly (
+          | { readonly tag: "set" | "append"; readonly val: Field }
+          | { readonly tag: "remove"; readonly val: string }
+        )[];
+        readonly maxAge?: number;
+      };
+    }
+  | { readonly tag: "deny"; readonly val: AnswerForm & { readonly reason?: string; readonly maxAge?: number } }
+  | { readonly tag: "abstain"; readonly val?: undefined };
 
 /** A whole answer to the client; made by `reply`. */
 export interface Reply {
-  /** The contract's `reply`. */
-  readonly val: { status: number; headers: { name: string; value: string }[]; body: Uint8Array };
+  /** In the contract's form. */
+  readonly val: AnswerForm;
 }
 
 /** The request may pass, as `principal`: it becomes the attribute `auth.principal`. */
