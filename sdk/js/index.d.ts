@@ -164,8 +164,7 @@ export type Verdict =
         readonly principal?: string;
         readonly attributes: readonly { readonly name: string; readonly value: string }[];
         readonly requestHeaders: readonly (
-          | { readonly tag: "set" | "append"; readonly val: Field }
-          | { readonly tag: "remove"; readonly val: string }
+          { readonly tag: "set" | "append"; readonly val: Field } | { readonly tag: "remove"; readonly val: string }
         )[];
         readonly maxAge?: number;
       };
