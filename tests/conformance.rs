@@ -10,7 +10,7 @@ use cases::CASES;
 use subject::Subject;
 
 /// Those of the SDKs.
-const LANGUAGES: [&str; 1] = ["rust"];
+const LANGUAGES: [&str; 4] = ["rust", "javascript", "typescript", "c"];
 
 /// The table is between these lines of the document.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/languages.md");

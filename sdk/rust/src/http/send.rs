@@ -1,5 +1,7 @@
 //! Sending over `wasi:http`.
 
+use std::time::Duration;
+
 use super::{Request, Response};
 use crate::{
     Result,
@@ -21,7 +23,8 @@ const READ: u64 = 64 * 1024;
 pub(super) fn send(request: &Request) -> Result<Response> {
     let outgoing = outgoing(request)?;
     let body = if request.body.is_empty() { None } else { Some(outgoing.body().map_err(|()| "the body was refused")?) };
-    let answer = outgoing_handler::handle(outgoing, Some(options(request)?)).map_err(text)?;
+    let options = request.timeout.map(options).transpose()?;
+    let answer = outgoing_handler::handle(outgoing, options).map_err(text)?;
     if let Some(body) = body {
         write(body, &request.body)?;
     }
@@ -71,9 +74,9 @@ fn method(name: &str) -> Method {
     }
 }
 
-fn options(request: &Request) -> Result<RequestOptions> {
+fn options(timeout: Duration) -> Result<RequestOptions> {
     let options = RequestOptions::new();
-    let timeout = request.timeout.map(|it| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX));
+    let timeout = Some(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
     let all = options
         .set_connect_timeout(timeout)
         .and_then(|()| options.set_first_byte_timeout(timeout))
