@@ -4,12 +4,10 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 /// Folders of the repository, and the name of the list that holds each.
-const FOLDERS: [(&str, &str); 7] = [
+const FOLDERS: [(&str, &str); 5] = [
     ("wit", "WIT"),
     ("sdk/rust", "SDK_RUST"),
     ("sdk/js", "SDK_JS"),
-    ("sdk/python", "SDK_PYTHON"),
-    ("sdk/go", "SDK_GO"),
     ("sdk/c", "SDK_C"),
     ("kit/templates", "TEMPLATES"),
 ];

@@ -18,6 +18,7 @@ mod fuzz;
 mod grants;
 mod hotload;
 mod inspect;
+mod kit;
 mod lifecycle;
 mod limits;
 mod operators;

@@ -1,10 +1,17 @@
 //! The command line.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use gatehouse::{Server, admin, clock::Clock, compiler, config::Config, logs, server::Gateway, watch, watch::Watch};
+use gatehouse_kit::{Hook, Language, Project, Tools};
 use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 
@@ -59,6 +66,29 @@ enum Command {
 
 #[derive(Subcommand)]
 enum PluginCommand {
+    /// Makes a folder for a new plugin: code, a test, the SDK, and a README with the commands.
+    New {
+        /// Its name, and the folder's: letters, digits and `-`.
+        name: String,
+        /// What it is written in: so far javascript, typescript and c.
+        #[arg(long)]
+        language: Language,
+        /// What it does. `plugin.toml` may list more.
+        #[arg(long, default_value = "authorizer")]
+        hook: Hook,
+    },
+    /// Makes the component of a plugin's folder, and checks it against the contract.
+    ///
+    /// The language's own tools are used; what is not there is fetched once at the version that this program knows, to
+    /// $GATEHOUSE_TOOLS or else ~/.cache/gatehouse/tools.
+    Build {
+        /// The plugin's folder, with plugin.toml, or with Cargo.toml for Rust.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Where the component goes [NAME.wasm in the plugin's folder].
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
     /// Tells what a component is: hooks, what it asks for, what it says of itself, its configuration's schema.
     ///
     /// Exit code 0: a gateway would load it; 1: it would not, whatever the configuration.
@@ -76,6 +106,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run { config, no_watch } => run(&config, !no_watch),
         Command::Check { config } => check(&config),
+        Command::Plugin(PluginCommand::New { name, language, hook }) => new(&name, language, hook),
+        Command::Plugin(PluginCommand::Build { folder, output }) => build(&folder, output),
         Command::Plugin(PluginCommand::Inspect { file, json }) => inspect(&file, json),
         Command::Compile { cpu, memory } => {
             compiler::serve(Duration::from_secs(cpu), memory).map_err(anyhow::Error::msg)
@@ -90,7 +122,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(file: &std::path::Path) -> anyhow::Result<()> {
+fn check(file: &Path) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     let (plugins, routes) = (config.plugins.len(), config.routes.len());
     gatehouse::check(config)?;
@@ -98,7 +130,25 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn inspect(file: &std::path::Path, json: bool) -> anyhow::Result<()> {
+fn new(name: &str, language: Language, hook: Hook) -> anyhow::Result<()> {
+    gatehouse_kit::new(language, hook, name, Path::new(name))?;
+    println!("{name}/ is a plugin in {language}. Read {name}/README.md, then: gatehouse plugin build {name}");
+    Ok(())
+}
+
+fn build(folder: &Path, output: Option<PathBuf>) -> anyhow::Result<()> {
+    let project = Project::read(folder)?;
+    let component = gatehouse_kit::build(&project, &project.folder.join("build"), &Tools::of_user()?)?;
+    let output = output.unwrap_or_else(|| folder.join(format!("{}.wasm", project.name)));
+    // A gateway may be watching it: in one step.
+    let half = output.with_extension("wasm.new");
+    fs::write(&half, component)
+        .and_then(|()| fs::rename(&half, &output))
+        .with_context(|| format!("writing {}", output.display()))?;
+    inspect(&output, false)
+}
+
+fn inspect(file: &Path, json: bool) -> anyhow::Result<()> {
     let inspection = gatehouse::inspect(file).map_err(anyhow::Error::msg)?;
     match json {
         true => println!("{}", serde_json::to_string_pretty(&inspection)?),
@@ -108,7 +158,7 @@ fn inspect(file: &std::path::Path, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(file: &std::path::Path, watching: bool) -> anyhow::Result<()> {
+fn run(file: &Path, watching: bool) -> anyhow::Result<()> {
     let config = Config::load(file)?;
     logs::start(&config.log);
     let admin_address = config.admin;

@@ -6,11 +6,10 @@
 mod c;
 pub mod command;
 mod embedded;
-mod go;
 mod javascript;
 mod missing;
+mod new;
 mod project;
-mod python;
 pub mod rust;
 mod tools;
 mod world;
@@ -20,6 +19,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 pub use missing::Missing;
+pub use new::new;
 pub use project::{Hook, Language, Project};
 pub use tools::Tools;
 
@@ -29,8 +29,6 @@ pub fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
     let component = match project.language {
         Language::Rust => rust::build(project, work),
         Language::Javascript | Language::Typescript => javascript::build(project, work, tools),
-        Language::Python => python::build(project, work, tools),
-        Language::Go => go::build(project, work, tools),
         Language::C => c::build(project, work, tools),
     };
     component.with_context(|| format!("building the plugin {}", project.name))

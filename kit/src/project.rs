@@ -22,23 +22,16 @@ pub enum Language {
     Rust,
     Javascript,
     Typescript,
-    Python,
-    Go,
     C,
 }
 
 impl Language {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::Rust, Self::Javascript, Self::Typescript, Self::Python, Self::Go, Self::C];
-
     /// As in `plugin.toml` and in names of folders.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
             Self::Javascript => "javascript",
             Self::Typescript => "typescript",
-            Self::Python => "python",
-            Self::Go => "go",
             Self::C => "c",
         }
     }
@@ -48,20 +41,16 @@ impl Language {
         Path::new(match self {
             Self::Rust => "sdk/rust",
             Self::Javascript | Self::Typescript => "sdk/js",
-            Self::Python => "sdk/python",
-            Self::Go => "sdk/go",
             Self::C => "sdk/c",
         })
     }
 
-    /// The file with the hooks, unless `source` names another. In Go it is all of the folder's.
+    /// The file with the hooks, unless `source` names another.
     fn source(self) -> &'static str {
         match self {
             Self::Rust => "src/lib.rs",
             Self::Javascript => "plugin.js",
             Self::Typescript => "plugin.ts",
-            Self::Python => "plugin.py",
-            Self::Go => "plugin.go",
             Self::C => "plugin.c",
         }
     }
@@ -89,6 +78,18 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Authorizer,
+        Self::RequestFilter,
+        Self::RequestBodyFilter,
+        Self::RequestChunkFilter,
+        Self::ResponseFilter,
+        Self::ResponseBodyFilter,
+        Self::ResponseChunkFilter,
+        Self::Logger,
+    ];
+
     /// The interface's name in the contract.
     pub fn name(self) -> &'static str {
         match self {
@@ -239,11 +240,6 @@ impl Project {
         })
     }
 
-    /// Whether it has a hook.
-    pub(crate) fn has(&self, hook: Hook) -> bool {
-        self.hooks.contains(&hook)
-    }
-
     /// Whether it asks for a grant.
     pub(crate) fn asks_for(&self, ask: Ask) -> bool {
         self.asks.contains(&ask)
@@ -254,12 +250,11 @@ impl Project {
 mod tests {
     use super::*;
 
-    const TEXT: &str =
-        "name = \"gate\"\nversion = \"0.1.0\"\nlanguage = \"python\"\nhooks = [\"logger\", \"authorizer\"]\n";
+    const TEXT: &str = "name = \"gate\"\nversion = \"0.1.0\"\nlanguage = \"c\"\nhooks = [\"logger\", \"authorizer\"]\n";
 
     fn parsed(text: &str) -> Result<Project, String> {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("plugin.py"), "").expect("written");
+        fs::write(folder.path().join("plugin.c"), "").expect("written");
         Project::parse(folder.path(), text).map_err(|error| format!("{error:#}"))
     }
 
@@ -267,7 +262,7 @@ mod tests {
     fn hooks_come_in_the_contract_s_order_and_the_rest_has_defaults() {
         let project = parsed(TEXT).expect("it is right");
         assert_eq!(project.hooks, [Hook::Authorizer, Hook::Logger]);
-        assert!(project.sdk.ends_with("gatehouse") && project.source.ends_with("plugin.py"));
+        assert!(project.sdk.ends_with("gatehouse") && project.source.ends_with("plugin.c"));
         assert!(!project.asks_for(Ask::Http));
     }
 
@@ -275,12 +270,12 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (wrong, says) in [
             (TEXT.replace("\"gate\"", "\"a gate\""), "`name` is letters"),
-            (TEXT.replace("python", "cobol"), "cobol"),
+            (TEXT.replace("\"c\"", "\"cobol\""), "cobol"),
             (TEXT.replace("logger", "loger"), "loger"),
             (TEXT.replace("[\"logger\", \"authorizer\"]", "[]"), "`hooks` is empty"),
-            (TEXT.replace("python", "rust"), "Cargo.toml"),
+            (TEXT.replace("\"c\"", "\"rust\""), "Cargo.toml"),
             (TEXT.replace("\"logger\"", "\"request-body-filter\", \"request-chunk-filter\""), "exclude each other"),
-            (format!("{TEXT}source = \"other.py\"\n"), "other.py"),
+            (format!("{TEXT}source = \"other.c\"\n"), "other.c"),
             (format!("{TEXT}asks = [\"disk\"]\n"), "disk"),
             (format!("{TEXT}colour = 1\n"), "colour"),
         ] {

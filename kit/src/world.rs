@@ -62,8 +62,8 @@ mod tests {
 
     fn world(more: &str) -> (Vec<String>, Vec<String>) {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("plugin.py"), "").expect("written");
-        let plugin = "name = \"gate\"\nversion = \"0.1.0\"\nlanguage = \"python\"\n";
+        fs::write(folder.path().join("plugin.c"), "").expect("written");
+        let plugin = "name = \"gate\"\nversion = \"0.1.0\"\nlanguage = \"c\"\n";
         fs::write(folder.path().join("plugin.toml"), format!("{plugin}{more}\n")).expect("written");
         let project = Project::read(folder.path()).expect("it is right");
         write(&project, &folder.path().join("wit")).expect("written");

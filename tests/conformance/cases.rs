@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::subject::{Subject, check};
+use super::subject::Subject;
 
 /// A sentence, and what shows it.
 pub(super) struct Case {
@@ -250,7 +250,7 @@ fn not_granted(subject: &Subject) {
     let answer = subject.get("/elsewhere/7", "x-act: fetch\r\n");
     assert_eq!((answer.status(), answer.text()), (503, "fetch failed"));
     assert_eq!(subject.granted.seen().len(), before);
-    let output = check(&subject.language, "{ secret = \"s\" }", "{}");
+    let output = subject.check("{ secret = \"s\" }", "{}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("wasi:http/outgoing-handler"), "{said}");
 }
@@ -262,7 +262,7 @@ fn configuration(subject: &Subject) {
         ("{ secret = 7 }", "secret"),
         ("{ secret = \"s\", colour = \"red\" }", "colour"),
     ] {
-        let output = check(&subject.language, config, "{ http = [\"http://127.0.0.1:1\"] }");
+        let output = subject.check(config, "{ http = [\"http://127.0.0.1:1\"] }");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(names), "{config}: {said}");
         assert!(said.contains("gatehouse.toml:"), "{said}");

@@ -11,7 +11,8 @@ use crate::support::{
 
 /// The subject behind a gateway of its own.
 pub(super) struct Subject {
-    pub(super) language: String,
+    /// The name of its component.
+    name: &'static str,
     pub(super) process: Process,
     pub(super) upstream: Upstream,
     /// Whom it may ask by HTTP.
@@ -19,7 +20,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn start(language: &str) -> Self {
+    pub(super) fn start(name: &'static str) -> Self {
         let upstream = Upstream::answering(|seen| {
             let body = if seen.body.is_empty() { "hello".into() } else { seen.body.clone() };
             let mut answer = Response::new(body.into());
@@ -28,8 +29,8 @@ impl Subject {
         });
         let granted =
             Upstream::answering(|seen| Response::new(format!("from {}", seen.header("x-from").unwrap_or("?")).into()));
-        let process = Process::start(&text(language, &granted), &upstream);
-        Self { language: language.to_owned(), process, upstream, granted }
+        let process = Process::start(&text(name, &granted), &upstream);
+        Self { name, process, upstream, granted }
     }
 
     /// The answer to a GET with header lines, each ended by CR and LF.
@@ -54,15 +55,28 @@ impl Subject {
         value.map(|value| value.as_bytes().iter().copied().map(char::from).collect()).unwrap_or_default()
     }
 
+    /// What `gatehouse check` says of it with a configuration and grants.
+    pub(super) fn check(&self, config: &str, grants: &str) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gatehouse.toml");
+        let component = guest(self.name).display().to_string();
+        let plugin = format!(
+            "[plugins.x]\ncomponent = \"{component}\"\nconfig = {config}\ngrants = {grants}\n\
+             [routes.x]\nupstream = \"up\"\nplugins = [\"x\"]\n"
+        );
+        std::fs::write(&file, configuration(&plugin, None)).unwrap();
+        Process::command(&["check"]).arg(&file).output().unwrap()
+    }
+
     /// Waits for a line of the log with a text.
     pub(super) fn line(&self, text: &str) -> String {
         self.process.line(|line| line.contains(text))
     }
 }
 
-fn text(language: &str, granted: &Upstream) -> String {
+fn text(component: &str, granted: &Upstream) -> String {
     let origin = granted.address();
-    let component = guest(&format!("conformance-{language}")).display().to_string();
+    let component = guest(component).display().to_string();
     let subject = |name: &str, grant: &str, more: &str| {
         format!(
             r#"
@@ -87,16 +101,4 @@ fn text(language: &str, granted: &Upstream) -> String {
         + &subject("x", &format!("http://{origin}"), "")
         + &subject("elsewhere", "http://127.0.0.1:1", "")
         + &subject("fresh", &format!("http://{origin}"), "isolation = \"request\"")
-}
-
-/// What `gatehouse check` says of the subject with a configuration and grants.
-pub(super) fn check(language: &str, config: &str, grants: &str) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("gatehouse.toml");
-    let component = guest(&format!("conformance-{language}")).display().to_string();
-    let plugin = format!(
-        "[plugins.x]\ncomponent = \"{component}\"\nconfig = {config}\ngrants = {grants}\n[routes.x]\nupstream = \"up\"\nplugins = [\"x\"]\n"
-    );
-    std::fs::write(&file, configuration(&plugin, None)).unwrap();
-    Process::command(&["check"]).arg(&file).output().unwrap()
 }
