@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    demo,
+    apt, demo,
     guests::{self, Way},
     process::{self, Running},
     soak, tidy,
@@ -27,6 +27,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     step("guests", || guests::build(Way::Auto))?;
     step("tests", || tests(options.filter.as_deref()))?;
     if options.filter.is_none() {
+        step("SDKs", sdks)?;
         step("tidy", || tidy::check(tidy::Options::default()))?;
         for name in demo::names()? {
             step(&format!("example {name}"), || demo::check(&name))?;
@@ -40,6 +41,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// The SDKs' own tests, each in its language's way. Npm is there: the guests were built with it.
+fn sdks() -> Result<()> {
+    process::run(process::command("npm").arg("test").current_dir("sdk/js"))?;
+    if process::output(process::command("c++").arg("--version")).is_err() {
+        apt::install(&["g++"], "testing the SDK for C")?;
+    }
+    process::run(&mut process::command("sdk/c/tests/run.sh"))
 }
 
 /// Runs one part and says how long it took.

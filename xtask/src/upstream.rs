@@ -1,4 +1,4 @@
-//! The example upstream: answers every request with JSON that repeats what it received.
+//! The example upstream: answers every request with JSON that repeats what it received, but for `/profiles/NAME`.
 //!
 //! It needs nothing but the standard library, and serves kept-alive connections with a thread each. It trusts whoever
 //! reaches it: it is for the loopback address.
@@ -49,7 +49,7 @@ fn connection(stream: &TcpStream) -> Option<()> {
     let mut writer = stream;
     loop {
         let request = read(&mut reader)?;
-        let body = request.echo();
+        let body = request.answer();
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-powered-by: {POWERED_BY}\r\n\r\n",
             body.len()
@@ -116,6 +116,14 @@ fn chunks(reader: &mut BufReader<&TcpStream>) -> Option<Vec<u8>> {
 }
 
 impl Request {
+    /// A profile for those who ask for one, `/profiles/NAME`; to all others what they sent.
+    fn answer(&self) -> String {
+        match self.target.strip_prefix("/profiles/") {
+            Some(name) => format!("{{\"title\":{}}}\n", json(&format!("{name}, keeper"))),
+            None => self.echo(),
+        }
+    }
+
     /// Itself as JSON. Fields of one name become one value, as RFC 9110 section 5.3 has it.
     fn echo(&self) -> String {
         let mut headers: Vec<(&str, String)> = Vec::new();
