@@ -13,7 +13,7 @@ const FOLDERS: [(&str, &str); 5] = [
 ];
 
 /// What tools leave behind in a folder, and the SDKs' own tests.
-const NOT: [&str; 8] = ["node_modules", "__pycache__", "target", "build", "dist", "tests", "test", "package-lock.json"];
+const NOT: [&str; 7] = ["node_modules", "target", "build", "dist", "tests", "test", "package-lock.json"];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -45,7 +45,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) {
         // The SDK for Rust keeps its doubles in `src/test`.
         let leave_out = NOT.contains(&name.as_str()) && !path.starts_with("src/") && !prefix.contains("/src/");
         match entry.file_type() {
-            Ok(_) if name.starts_with('.') || leave_out || name.ends_with(".pyc") => {}
+            Ok(_) if name.starts_with('.') || leave_out => {}
             Ok(kind) if kind.is_dir() => collect(&entry.path(), &format!("{path}/"), files),
             _ => files.push(path),
         }

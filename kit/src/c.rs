@@ -18,9 +18,9 @@ use wit_component::ComponentEncoder;
 
 use crate::{
     Missing, Project, Tools,
+    binary::{self, Section},
     command::{command, output},
     embedded::put,
-    project::Ask,
     tools::program,
     world,
 };
@@ -107,10 +107,7 @@ fn bindings(project: &Project, work: &Path) -> Result<()> {
     let mut files = Files::default();
     wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)?;
     for (name, content) in files.iter() {
-        let path = work.join(name);
-        if !fs::read(&path).is_ok_and(|old| old == content) {
-            fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
-        }
+        put(&work.join(name), content)?;
     }
     put(&work.join("bindings.c"), BINDINGS)
 }
@@ -118,8 +115,7 @@ fn bindings(project: &Project, work: &Path) -> Result<()> {
 /// For each hook and each thing asked for, what the SDK's sources look for.
 fn defines(project: &Project) -> impl Iterator<Item = String> {
     let upper = |kind: &str, name: &str| format!("-DGH_{kind}_{}", name.to_uppercase().replace('-', "_"));
-    let asks = [(Ask::Http, "http"), (Ask::Keyvalue, "keyvalue"), (Ask::Output, "output")];
-    let asks = asks.into_iter().filter(|(ask, _)| project.asks_for(*ask)).map(move |(_, name)| upper("ASK", name));
+    let asks = project.asks.iter().map(move |ask| upper("ASK", ask.name()));
     project.hooks.iter().map(move |hook| upper("HOOK", hook.name())).chain(asks)
 }
 
@@ -180,28 +176,15 @@ fn component(module: &Path) -> Result<Vec<u8>> {
 /// A module without its debug information, which Zig's C library brings in any case. The linker's own way to leave it out takes
 /// the names of functions along, which the gateway's log shows when a plugin traps.
 fn without_debug(module: &[u8]) -> Option<Vec<u8>> {
-    let (magic, mut rest) = module.split_at_checked(8)?;
-    let mut kept = magic.to_vec();
-    while let Some((&id, after)) = rest.split_first() {
-        let (length, after) = number(after)?;
-        let (content, after) = after.split_at_checked(length)?;
+    let mut kept = module.get(..binary::HEADER)?.to_vec();
+    for Section { id, whole, content } in binary::sections(module)? {
         // Of a custom section, which has the number 0, the content begins with its name, and that with its length.
-        let name = content.get(1..).unwrap_or_default();
+        let name = module[content].get(1..).unwrap_or_default();
         if id != 0 || !name.starts_with(b".debug_") {
-            kept.extend(&rest[..rest.len() - after.len()]);
+            kept.extend(&module[whole]);
         }
-        rest = after;
     }
     Some(kept)
-}
-
-/// An unsigned number in LEB128, and what comes after it.
-fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let last = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
-    let (digits, rest) = bytes.split_at(last + 1);
-    let number =
-        digits.iter().rev().try_fold(0_u32, |sum, digit| Some(sum.checked_mul(128)? | u32::from(digit & 0x7f)))?;
-    Some((number.try_into().ok()?, rest))
 }
 
 #[cfg(test)]
@@ -221,8 +204,6 @@ mod tests {
         assert_eq!(without_debug(&module), Some([&head, types.as_slice(), &name, &last].concat()));
         assert_eq!(without_debug(&module[..module.len() - 1]), None);
         assert_eq!(without_debug(&head[..4]), None);
-        assert_eq!(number(&[0xe5, 0x8e, 0x26, 1]), Some((624_485, &[1][..])));
-        assert_eq!(number(&[0xff; 9]), None);
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub(crate) fn write(files: &[(&str, &str)], folder: &Path) -> Result<()> {
 }
 
 /// Writes a file, with the folders above it, unless it says that already: builders look at its time.
-pub(crate) fn put(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+pub(crate) fn put(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == text.as_ref()) {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -15,7 +15,6 @@ use crate::{
     Language, Missing, Project, Tools,
     command::{command, output, run},
     embedded::put,
-    project::Ask,
     tools::program,
     world,
 };
@@ -23,9 +22,6 @@ use crate::{
 const PACKAGE: &str = include_str!("../javascript/package.json");
 const LOCK: &str = include_str!("../javascript/package-lock.json");
 const BUILD: &str = include_str!("../javascript/build.mjs");
-
-/// By the names that `build.mjs` has for them.
-const ASKS: [(Ask, &str); 3] = [(Ask::Http, "http"), (Ask::Keyvalue, "keyvalue"), (Ask::Output, "output")];
 
 /// Makes the component.
 pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
@@ -54,7 +50,7 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
         "http": late::HTTP,
         "component": component,
         "hooks": project.hooks.iter().map(|hook| camel(hook.name())).collect::<Vec<_>>(),
-        "asks": ASKS.iter().filter(|(ask, _)| project.asks_for(*ask)).map(|(_, name)| name).collect::<Vec<_>>(),
+        "asks": project.asks.iter().map(|ask| ask.name()).collect::<Vec<_>>(),
         "manifest": {
             "name": project.name,
             "version": project.version,

@@ -3,6 +3,7 @@
 //! `gatehouse plugin new` and `build` and this project's own `cargo xtask guests` are this code. It starts the toolchains of
 //! the languages and knows nothing of the gateway. Its errors are sentences for a person at a terminal.
 
+mod binary;
 mod c;
 pub mod command;
 mod embedded;

@@ -2,11 +2,12 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     Hook, Language,
     embedded::{SDK_C, SDK_JS, TEMPLATES, put, write},
+    project::check_name,
 };
 
 /// Where the SDK goes in the folder.
@@ -14,8 +15,7 @@ const SDK: &str = "gatehouse";
 
 /// Makes the folder. What is there already is not touched: then it is an error.
 pub fn new(language: Language, hook: Hook, name: &str, folder: &Path) -> Result<()> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    ensure!(!name.is_empty() && name.chars().all(is_name), "a plugin's name is letters, digits and `-`: {name:?}");
+    check_name(name)?;
     let sdk = match language {
         Language::Javascript | Language::Typescript => SDK_JS,
         Language::C => SDK_C,

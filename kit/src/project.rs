@@ -106,12 +106,30 @@ impl Hook {
 }
 
 /// What a plugin imports beyond what every plugin has: each needs the grant of the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Ask {
     Http,
     Keyvalue,
     Output,
+}
+
+impl Ask {
+    /// As in `plugin.toml`, and the grant's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Keyvalue => "keyvalue",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// Whether a plugin may have that name.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    ensure!(!name.is_empty() && name.chars().all(is_name), "`name` is letters, digits and `-`: {name:?}");
+    Ok(())
 }
 
 /// A plugin's folder.
@@ -202,12 +220,7 @@ impl Project {
 
     fn parse(folder: &Path, text: &str) -> Result<Self> {
         let raw: Raw = toml::from_str(text)?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        ensure!(
-            !raw.name.is_empty() && raw.name.chars().all(is_name),
-            "`name` is letters, digits and `-`: {:?}",
-            raw.name
-        );
+        check_name(&raw.name)?;
         ensure!(raw.language != Language::Rust, "a plugin in Rust has Cargo.toml, and no {FILE}");
         ensure!(!raw.hooks.is_empty(), "`hooks` is empty: a plugin without a hook does nothing");
         for (body, chunks) in
@@ -223,9 +236,11 @@ impl Project {
         if let Some(schema) = &schema {
             serde_json::from_str::<serde::de::IgnoredAny>(schema).with_context(|| format!("{SCHEMA} is no JSON"))?;
         }
-        let mut hooks = raw.hooks;
+        let (mut hooks, mut asks) = (raw.hooks, raw.asks);
         hooks.sort();
         hooks.dedup();
+        asks.sort();
+        asks.dedup();
         Ok(Self {
             folder: folder.to_owned(),
             name: raw.name,
@@ -233,7 +248,7 @@ impl Project {
             description: raw.description,
             language: raw.language,
             hooks,
-            asks: raw.asks,
+            asks,
             source,
             sdk: folder.join(raw.sdk.as_deref().unwrap_or(Path::new("gatehouse"))),
             schema,

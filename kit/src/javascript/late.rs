@@ -5,16 +5,17 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+
+use crate::binary;
 
 /// What `wasi:http` is called until the component is made.
 pub(super) const HTTP: &str = "late:http";
 
 const STANDARD: [&str; 2] = ["wasi:http", "wasi:io"];
 
-/// The id of a component's section of imports, and the length of what is before the sections.
+/// The number of a component's section of imports.
 const IMPORTS: u8 = 10;
-const HEADER: usize = 8;
 
 fn late(standard: &str) -> String {
     standard.replacen("wasi", "late", 1)
@@ -39,16 +40,10 @@ pub(super) fn rename_packages(wit: &Path) -> Result<()> {
 
 /// Gives a component's imports the standard's names. What is inside of it goes by its own.
 pub(super) fn rename_imports(component: &mut [u8]) -> Result<()> {
-    let mut at = HEADER;
-    while at < component.len() {
-        let id = component[at];
-        let (length, start) = leb128(component, at + 1)?;
-        let end = start + length;
-        let Some(section) = component.get_mut(start..end) else { bail!("the component ends within a section") };
-        if id == IMPORTS {
-            STANDARD.iter().for_each(|name| replace(section, late(name).as_bytes(), name.as_bytes()));
-        }
-        at = end;
+    let sections = binary::sections(component).context("the component ends within a section")?;
+    for section in sections.into_iter().filter(|section| section.id == IMPORTS) {
+        let content = &mut component[section.content];
+        STANDARD.iter().for_each(|name| replace(content, late(name).as_bytes(), name.as_bytes()));
     }
     Ok(())
 }
@@ -57,23 +52,6 @@ fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     for at in 0..bytes.len().saturating_sub(from.len()) {
         if bytes[at..].starts_with(from) {
             bytes[at..at + to.len()].copy_from_slice(to);
-        }
-    }
-}
-
-/// A number as WebAssembly writes it, and where it ends.
-fn leb128(bytes: &[u8], mut at: usize) -> Result<(usize, usize)> {
-    let (mut value, mut shift) = (0, 0);
-    loop {
-        let byte = *bytes.get(at).context("the component ends within a number")?;
-        value |= usize::from(byte & 0x7f) << shift;
-        at += 1;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            return Ok((value, at));
-        }
-        if shift > 28 {
-            bail!("the component has a number that is too long");
         }
     }
 }
