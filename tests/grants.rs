@@ -105,6 +105,16 @@ fn a_hook_sends_no_more_requests_than_it_may() {
 }
 
 #[test]
+fn what_a_request_has_taken_is_free_after_it() {
+    let (upstream, target) = (Upstream::start(), Upstream::start());
+    let url = format!("http://{}", target.address());
+    let limits = "limits = { handles = 20, http_calls = 50, time = \"5s\" }";
+    let gateway = Gateway::start(&calling(&url, "", limits), &upstream);
+    // Each has a time-out, so more handles than without.
+    assert_eq!(gave(&gateway, &upstream, &vec![format!("http:{url}/"); 50].join(" ")), "200");
+}
+
+#[test]
 fn a_slow_target_costs_its_own_request_only() {
     let (upstream, slow) = (Upstream::start(), Held::start());
     let url = format!("http://{}", slow.address());

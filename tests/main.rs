@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod trial;
 
 mod authorize;
 mod bodies;
@@ -12,6 +13,7 @@ mod compiler;
 mod config;
 mod conformance;
 mod corpus;
+mod dev;
 mod edge;
 mod faults;
 mod fuzz;

@@ -7,7 +7,7 @@ mod authorize;
 mod request;
 mod response;
 
-pub(crate) use authorize::authorize;
+pub(crate) use authorize::{authorize, grant};
 pub(crate) use request::on_request;
 pub(crate) use response::on_response;
 
@@ -70,6 +70,11 @@ fn skipped(exchange: &Exchange, plugin: &Plugin, failure: &Failure) {
     plugin.metrics().skipped.inc();
     let plugin = plugin.name();
     tracing::warn!(target: "plugin", plugin, request_id = exchange.id.as_str(), "skipped: {failure}");
+}
+
+/// What a plugin said, for who watches the log: `gatehouse dev` shows it.
+fn said(exchange: &Exchange, plugin: &Plugin, what: impl std::fmt::Display) {
+    tracing::debug!(target: "chain", request_id = exchange.id.as_str(), plugin = plugin.name(), "{what}");
 }
 
 async fn session(plugin: &Arc<Plugin>, worker: usize) -> Result<Session, Failure> {

@@ -199,6 +199,8 @@ pub struct Plugin {
     pub name: String,
     /// The component's file.
     pub component: PathBuf,
+    /// The folder that it is built from, for `gatehouse dev`; by default the component's own.
+    pub source: Option<PathBuf>,
     /// `[plugins.NAME.config]` as JSON; an empty object when absent.
     pub config: serde_json::Value,
     /// What it may reach.

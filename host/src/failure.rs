@@ -67,7 +67,12 @@ pub enum Fault {
     /// It returned `err`.
     Error(String),
     /// It trapped.
-    Trap(String),
+    Trap {
+        /// Why.
+        why: String,
+        /// The functions that it was in, the innermost first.
+        stack: Vec<String>,
+    },
     /// It used up `limits.cpu`.
     CpuTime,
     /// It used up `limits.time`.
@@ -212,7 +217,7 @@ impl Fault {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Error(_) => "plugin_error",
-            Self::Trap(_) => "plugin_trap",
+            Self::Trap { .. } => "plugin_trap",
             Self::CpuTime => "plugin_cpu_time",
             Self::WallTime => "plugin_timeout",
             Self::HostCalls => "plugin_host_calls",
@@ -227,7 +232,9 @@ impl Fault {
     /// Whether it counts towards a crash loop: the instance is gone, not just unhappy.
     pub fn is_crash(&self) -> bool {
         match self {
-            Self::Trap(_) | Self::CpuTime | Self::WallTime | Self::HostCalls | Self::HostBytes | Self::Start(_) => true,
+            Self::Trap { .. } | Self::CpuTime | Self::WallTime | Self::HostCalls | Self::HostBytes | Self::Start(_) => {
+                true
+            }
             Self::Error(_) | Self::Invalid(_) | Self::Busy | Self::Resting => false,
         }
     }
@@ -240,7 +247,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(text) => write!(f, "returned an error: {}", foreign(text, TEXT)),
-            Self::Trap(text) => write!(f, "trapped: {}", foreign(text, TEXT)),
+            Self::Trap { why, stack } => {
+                let at = if stack.is_empty() { "" } else { ", in " };
+                write!(f, "trapped: {}{at}{}", foreign(why, TEXT), foreign(&stack.join(" < "), TEXT))
+            }
             Self::CpuTime => f.write_str("used up its CPU time (`limits.cpu`)"),
             Self::WallTime => f.write_str("used up its time (`limits.time`)"),
             Self::HostCalls => f.write_str("made too many host calls in one hook (`limits.host_calls`)"),

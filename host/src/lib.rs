@@ -16,6 +16,7 @@ pub mod measure;
 pub mod metrics;
 pub mod path;
 pub mod server;
+pub mod trial;
 pub mod watch;
 
 mod access;
@@ -40,8 +41,8 @@ mod upstream;
 mod verdict;
 mod worker;
 
-#[doc(hidden)]
-pub use plugin::compiler;
 pub use plugin::{Inspection, inspect};
+#[doc(hidden)]
+pub use plugin::{compiler, read_debug_info};
 pub use server::Server;
 pub use snapshot::check;

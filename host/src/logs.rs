@@ -1,5 +1,7 @@
 //! Where `tracing` goes: standard output, for people or as JSON, through a queue that never makes a worker wait.
 
+mod dev;
+
 use std::{
     borrow::Cow,
     io::{self, IsTerminal, Write},
@@ -27,6 +29,14 @@ pub fn start(config: &Log) {
             registry.with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(writer)).init();
         }
     }
+}
+
+/// Sets it up for an author of plugins, who watches it: what each plugin said of each exchange is in it.
+pub fn start_for_author() {
+    let filter = EnvFilter::new("info,chain=debug");
+    let layer = tracing_subscriber::fmt::layer().event_format(dev::ForAuthors::default());
+    let layer = layer.with_ansi(io::stdout().is_terminal()).with_writer(Queue(Lines::stdout()));
+    tracing_subscriber::registry().with(filter).with(layer).init();
 }
 
 /// Waits until the log is written. For the end of the process.
@@ -87,7 +97,9 @@ impl Drop for OneLine {
         if line.last() == Some(&b'\n') {
             line.pop();
         }
-        self.lines.write(line);
+        if !line.is_empty() {
+            self.lines.write(line);
+        }
     }
 }
 

@@ -20,18 +20,24 @@ mod pace;
 mod rest;
 mod session;
 mod shared;
+mod stack;
+mod stage;
 mod state;
 mod ticker;
+mod trial;
 mod wasi;
 
 pub use code::compiler;
 pub(crate) use edit::fuzz;
 pub(crate) use edit::{ChunkAction, Denial, Grant, PluginReply, RequestAction, RequestEdit, ResponseAction, Verdict};
+pub use engine::read_debug_info;
 pub(crate) use hooks::Hooks;
 pub use inspect::{Inspection, inspect};
 pub(crate) use load::{Surroundings, Unloadable};
 pub(crate) use session::Session;
+pub(crate) use stage::{Answer, Heard, Stage};
 pub(crate) use state::Reads;
+pub(crate) use trial::Compiled;
 
 use std::sync::{
     Arc, Mutex,

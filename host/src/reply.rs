@@ -73,7 +73,7 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
         // As nginx logs it; nobody receives it.
         Failure::ClientLeft => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
         Failure::Plugin { fault, .. } => match fault {
-            Fault::Error(_) | Fault::Trap(_) | Fault::HostCalls | Fault::HostBytes | Fault::Invalid(_) => {
+            Fault::Error(_) | Fault::Trap { .. } | Fault::HostCalls | Fault::HostBytes | Fault::Invalid(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Fault::CpuTime | Fault::WallTime => StatusCode::GATEWAY_TIMEOUT,

@@ -84,6 +84,7 @@ impl Snapshot {
                 metrics,
                 clock,
                 serving: serving.and_then(|snapshot| snapshot.plugin(&plugin.name)),
+                stage: None,
             };
             match Plugin::load(plugin, &around) {
                 Ok(loaded) => {
@@ -97,13 +98,18 @@ impl Snapshot {
             return Err(Problems::new(config.source, problems));
         }
         tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
+        Ok(Self::of(config, plugins, serving, metrics))
+    }
+
+    /// The snapshot of a configuration with its plugins, in the same order.
+    pub(crate) fn of(config: Config, plugins: Vec<Arc<Plugin>>, serving: Option<&Snapshot>, metrics: &Metrics) -> Self {
         let chains = (0..config.routes.len()).map(|route| Chain::new(&config, route, &plugins, metrics)).collect();
         let (endpoints, known_endpoints) = number_endpoints(&config, serving);
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
         let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
         let _alive = metrics.snapshot_alive();
-        Ok(Self { generation, config, router, via, plugins, chains, endpoints, known_endpoints, _alive })
+        Self { generation, config, router, via, plugins, chains, endpoints, known_endpoints, _alive }
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {

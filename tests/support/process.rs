@@ -39,6 +39,9 @@ pub(crate) struct Start<'a> {
     pub(crate) log: Option<&'a Path>,
 }
 
+/// Until a process serves: a plugin in Python takes twenty seconds to compile, the first time.
+const START: Duration = Duration::from_secs(120);
+
 impl Process {
     /// Starts one with JSON logs and waits until it serves.
     pub(crate) fn start(text: &str, upstream: &Upstream) -> Self {
@@ -71,7 +74,7 @@ impl Process {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut this = Self { child, folder, lines, address: nowhere, admin: None };
         match start.log {
-            None => while !this.note_address(&this.line(|_| true)) {},
+            None => while !this.note_address(&this.next_line(START)) {},
             Some(log) => {
                 until(DEADLINE, || fs::read_to_string(log).unwrap().contains("\"serving\""));
                 let said = fs::read_to_string(log).unwrap();
@@ -134,11 +137,15 @@ impl Process {
     /// Waits for a line of the log that answers to a question; fails after ten seconds.
     pub(crate) fn line(&self, is: impl Fn(&str) -> bool) -> String {
         loop {
-            let line = self.lines.recv_timeout(DEADLINE).expect("a line of the log");
+            let line = self.next_line(DEADLINE);
             if is(&line) {
                 return line;
             }
         }
+    }
+
+    fn next_line(&self, patience: Duration) -> String {
+        self.lines.recv_timeout(patience).expect("a line of the log")
     }
 
     /// Waits for the access line of a request.

@@ -19,8 +19,8 @@ use crate::{
     plugin::{ChunkAction, Session},
 };
 
-/// The largest piece that a plugin gets.
-const PIECE: usize = 64 << 10;
+/// The largest piece that a plugin gets: one whose bytes a loop in JavaScript sees within `limits.cpu`.
+const PIECE: usize = 16 << 10;
 
 /// Which of the two chunk hooks.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Stop, edit, failed};
+use super::{Stop, edit, failed, said};
 use crate::{
     config::{Combine, Identity},
     exchange::{self, Exchange},
@@ -49,7 +49,7 @@ async fn ask_all(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> R
             (Ok(Said::Abstain), _) => {}
             (Ok(Said::Allow(verdict)), combine) => {
                 if let Verdict::Allow(grant) = &*verdict {
-                    apply(edit(exchange), grant);
+                    self::grant(edit(exchange), grant);
                 }
                 allowed = true;
                 if combine == Combine::Any {
@@ -84,11 +84,17 @@ struct Asking<'a> {
 impl Asking<'_> {
     async fn ask(&mut self, plugin: &Arc<Plugin>, exchange: &Arc<Exchange>) -> Result<Said, Failure> {
         if let Some(missing) = plugin.config.cache.identity.iter().find(|identity| !is_present(identity, exchange)) {
+            said(exchange, plugin, format_args!("not asked: {missing} is missing"));
             return Err(Failure::IdentityMissing { plugin: plugin.name().to_owned(), source: missing.to_string() });
         }
         let decided = verdict::decide(plugin, self.worker, exchange, &mut self.spent).await;
         *self.cached &= decided.as_ref().is_ok_and(|decided| decided.cached);
-        let decided = decided.map_err(|fault| failed(plugin, fault))?;
+        let decided = decided.map_err(|fault| {
+            said(exchange, plugin, &fault);
+            failed(plugin, fault)
+        })?;
+        let kept = if decided.cached { " (cached)" } else { "" };
+        said(exchange, plugin, format_args!("{}{kept}", decided.verdict));
         Ok(match *decided.verdict {
             Verdict::Allow(_) => Said::Allow(decided.verdict),
             Verdict::Deny(_) => Said::Deny(decided.verdict),
@@ -119,7 +125,8 @@ impl std::fmt::Display for Identity {
     }
 }
 
-fn apply(exchange: &mut Exchange, grant: &Grant) {
+/// Applies what an authorizer has granted.
+pub(crate) fn grant(exchange: &mut Exchange, grant: &Grant) {
     for (name, value) in &grant.attributes {
         exchange.set_attribute(name.clone(), value.clone());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 
-use super::{Stop, edit, failed, guarded, session};
+use super::{Stop, edit, failed, guarded, said, session};
 use crate::{
     body::{AnyBody, Broken, Direction, RequestBody, collect, filtered},
     exchange::Exchange,
@@ -97,6 +97,7 @@ fn take_on(
     action: RequestAction,
     body: &mut RequestBody,
 ) -> Result<(), Stop> {
+    said(exchange, plugin, action.name());
     match action {
         RequestAction::Unchanged => Ok(()),
         RequestAction::Respond(reply) => Err(Stop::Reply { reply: Box::new(reply), by: None }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 
-use super::{Stop, edit, failed, guarded, request::stopped, session};
+use super::{Stop, edit, failed, guarded, request::stopped, said, session};
 use crate::{
     answer::AnswerBody,
     body::{AnyBody, Direction, collect, filtered},
@@ -94,6 +94,7 @@ async fn whole_body(
 }
 
 fn take_on(exchange: &mut Arc<Exchange>, plugin: &Plugin, action: ResponseAction, body: &mut AnswerBody) {
+    said(exchange, plugin, action.name());
     match action {
         ResponseAction::Unchanged => {}
         ResponseAction::Replace(PluginReply { status, headers, body: new }) => {

@@ -9,10 +9,12 @@ mod part;
 
 pub(super) use checked::Checked;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::logs::foreign;
 
 /// Why an answer of a hook cannot be used.
 type Refused = String;
@@ -71,6 +73,24 @@ impl Verdict {
     }
 }
 
+/// In a few words, for the log.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Abstain => f.write_str("abstain"),
+            Self::Allow(grant) => {
+                let principal = grant.attributes.iter().find(|(name, _)| **name == *"auth.principal");
+                f.write_str("allow")?;
+                principal.map_or(Ok(()), |(_, who)| write!(f, " {}", foreign(who, 64)))
+            }
+            Self::Deny(denial) => {
+                write!(f, "deny {}", denial.reply.status.as_u16())?;
+                denial.reason.as_ref().map_or(Ok(()), |why| write!(f, ": {}", foreign(why, 256)))
+            }
+        }
+    }
+}
+
 /// The request may pass, with this.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Grant {
@@ -118,6 +138,17 @@ pub(crate) enum RequestAction {
     Respond(PluginReply),
 }
 
+impl RequestAction {
+    /// In a word, for the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "request unchanged",
+            Self::Edit(_) => "request edited",
+            Self::Respond(_) => "request answered",
+        }
+    }
+}
+
 /// Changes to a response.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ResponseEdit {
@@ -134,6 +165,17 @@ pub(crate) enum ResponseAction {
     Unchanged,
     Edit(ResponseEdit),
     Replace(PluginReply),
+}
+
+impl ResponseAction {
+    /// In a word, for the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "response unchanged",
+            Self::Edit(_) => "response edited",
+            Self::Replace(_) => "response replaced",
+        }
+    }
 }
 
 /// What becomes of a piece of a body.

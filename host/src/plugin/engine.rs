@@ -3,20 +3,36 @@
 //! One engine, because compiled code and type indices belong to an engine. Concurrency support is off: hooks are
 //! synchronous, and without it a call costs less (3.4 instead of 4.1 us before anything else was tuned).
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
     component::{HasSelf, Linker},
 };
 
-use super::{bindings, state::State, ticker};
+use super::{bindings, http, state::State, ticker};
 
 /// The most memory that any instance may be granted: the size of the pool's slots.
 pub(crate) const MAX_MEMORY: usize = 256 << 20;
 
 /// Instances of all plugins together, in the process.
 pub(crate) const MAX_INSTANCES: u32 = 2000;
+
+/// Whether the stack of a trap has the lines that a component's debug information tells.
+static DEBUG_INFO: AtomicBool = AtomicBool::new(false);
+
+/// From here on stacks of traps have lines. It is called before the first plugin is loaded. To find them costs some
+/// milliseconds a trap, and reads what an author may have made up: it is for who writes plugins.
+pub fn read_debug_info() {
+    DEBUG_INFO.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn reads_debug_info() -> bool {
+    DEBUG_INFO.load(Ordering::Relaxed)
+}
 
 /// The engine with its linker.
 pub(super) struct Runtime {
@@ -41,7 +57,7 @@ fn start() -> Result<Runtime, wasmtime::Error> {
     let engine = Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))?;
     let mut linker = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    http::add_to_linker(&mut linker)?;
     bindings::Host_::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(Runtime { engine, linker })
 }
@@ -49,6 +65,7 @@ fn start() -> Result<Runtime, wasmtime::Error> {
 /// What code is compiled for, here and in the compiler's process, which needs no pool.
 pub(super) fn config() -> Config {
     let mut config = Config::new();
+    let details = if reads_debug_info() { WasmBacktraceDetails::Enable } else { WasmBacktraceDetails::Disable };
     config
         .strategy(Strategy::Cranelift)
         .epoch_interruption(true)
@@ -60,6 +77,7 @@ pub(super) fn config() -> Config {
         .wasm_exceptions(false)
         .wasm_memory64(false)
         .gc_support(false)
+        .wasm_backtrace_details(details)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(32));
     config
 }

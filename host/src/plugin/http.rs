@@ -23,9 +23,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use tokio::net::TcpStream;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpHooks, WasiHttpView as _,
+    p2::bindings::http::{outgoing_handler::Host as _, types::Host as _},
+};
 
-use super::{bindings::gatehouse::plugin::log::Level, shared::Shared};
+use super::{bindings::gatehouse::plugin::log::Level, shared::Shared, state::State};
 use crate::{
     config::{Grants, Origin},
     logs::foreign,
@@ -149,12 +153,47 @@ impl Hooks {
             self.shared.log(Level::Warn, &message, None);
             return Err(Error::HttpRequestDenied);
         };
-        self.calls_left = self.calls_left.checked_sub(1).ok_or(Error::ConnectionLimitReached)?;
+        self.count()?;
         Ok(client)
+    }
+
+    fn count(&mut self) -> Result<(), Error> {
+        self.calls_left = self.calls_left.checked_sub(1).ok_or(Error::ConnectionLimitReached)?;
+        Ok(())
     }
 }
 
-type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+/// Links `wasi:http`. The library's own `handle` leaves the options in the table for good, although they were handed over:
+/// each request with a time-out would take one of `limits.handles`.
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    linker.instance("wasi:http/outgoing-handler@0.2.12")?.func_wrap("handle", |mut store, arguments| {
+        let (request, options): (_, Option<Resource<RequestOptions>>) = arguments;
+        let mut http = store.data_mut().http();
+        let handed_over = options.as_ref().map(|it| Resource::new_own(it.rep()));
+        let result = http.handle(request, options);
+        if let Some(options) = handed_over {
+            http.table.delete::<RequestOptions>(options)?;
+        }
+        let result = match result {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(http.convert_error_code(error)?),
+        };
+        Ok((result,))
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+type Rest = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+type Sent = Result<(http::Response<WasiBody>, Rest), Error>;
+
+/// All there is to an exchange is in its answer.
+fn nothing_more() -> Rest {
+    Box::new(async { Ok(()) })
+}
 
 impl WasiHttpHooks for Hooks {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
@@ -168,6 +207,10 @@ impl WasiHttpHooks for Hooks {
         _body_done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         self.outside.store(true, Ordering::Relaxed);
+        if let Some(stage) = self.shared.stage.clone() {
+            let answered = self.count().and_then(|()| stage.answer(&request));
+            return Box::new(async move { answered.map(|answer| (answer, nothing_more())) });
+        }
         let client = self.admit(request.uri());
         let options = options.unwrap_or_default();
         let connect = options.connect_timeout.unwrap_or(CONNECT).min(CONNECT);
@@ -176,7 +219,7 @@ impl WasiHttpHooks for Hooks {
             let sent = tokio::time::timeout(connect + first_byte, client?.0.request(request)).await;
             let response = sent.map_err(|_| Error::ConnectionReadTimeout)?.map_err(refused)?;
             let response = response.map(|body| body.map_err(Error::from).boxed_unsync());
-            Ok((response, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<(), Error>> + Send>))
+            Ok((response, nothing_more()))
         })
     }
 }

@@ -79,8 +79,13 @@ pub fn inspect(file: &Path) -> Result<Inspection, String> {
         config_schema: None,
         problems: Vec::new(),
     };
-    let around =
-        Surroundings { server: &config.server, metrics: &Metrics::default(), clock: &Clock::default(), serving: None };
+    let around = Surroundings {
+        server: &config.server,
+        metrics: &Metrics::default(),
+        clock: &Clock::default(),
+        serving: None,
+        stage: None,
+    };
     let loaded = load::check_versions(&runtime.engine, &component, &config.plugins[0])
         .and_then(|()| load::assemble(runtime, &component, &binary, &config.plugins[0], &around))
         .and_then(|plugin| plugin.manifest());

@@ -23,6 +23,7 @@ use super::{
     budget::{Budget, Exceeded, Time, on_fiber, plainly},
     hooks::Hooks,
     shared::Shared,
+    stack,
     state::{Reads, State},
 };
 use crate::{exchange::Exchange, failure::Fault};
@@ -176,7 +177,7 @@ impl Instance {
     }
 
     /// Bytes of its linear memories.
-    fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.store.data().memory
     }
 
@@ -286,7 +287,8 @@ fn fault(raw: Raw, store: &Store<State>) -> Fault {
                 }
                 false => String::new(),
             };
-            Fault::Trap(format!("{error:#}{memory}"))
+            let (why, stack) = stack::told(&error);
+            Fault::Trap { why: why + &memory, stack }
         }
     }
 }

@@ -33,7 +33,7 @@ impl State {
 }
 
 impl Buckets {
-    fn set(&mut self, limit: usize, bucket: &str, key: String, value: Vec<u8>) -> Result<(), store::Error> {
+    pub(super) fn set(&mut self, limit: usize, bucket: &str, key: String, value: Vec<u8>) -> Result<(), store::Error> {
         let old = self.by_name.get(bucket).and_then(|entries| entries.get(&key));
         let bytes = self.bytes - old.map_or(0, |old| cost(bucket, &key, old)) + cost(bucket, &key, &value);
         if bytes > limit {

@@ -18,6 +18,7 @@ use super::{
     instance::{Instance, Recipe},
     rest::Rest,
     shared::Shared,
+    stage::Stage,
     state::State,
     ticker::Running,
 };
@@ -52,6 +53,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) clock: &'a Clock,
     /// The plugin of that name that serves now: taken over as it is when nothing about it has changed.
     pub(crate) serving: Option<Arc<Plugin>>,
+    /// The double of the world outside, for a plugin that is tried on its own.
+    pub(crate) stage: Option<Arc<Stage>>,
 }
 
 impl Plugin {
@@ -181,13 +184,7 @@ pub(super) fn assemble(
         ));
     }
     let output = open_output(config)?;
-    let shared = Shared::new(
-        config.name.clone(),
-        config.limits.clone(),
-        config.grants.clone(),
-        around.metrics.plugin(&config.name),
-        output,
-    );
+    let shared = Shared::new(config, output, around);
     let cache = hooks.is_authorizer().then(|| VerdictCache::new(&config.cache, around.clock.clone())).flatten();
     let permits = Arc::new(Semaphore::new(config.limits.instances));
     Ok(Plugin {
@@ -231,7 +228,7 @@ fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Share
 
 impl Plugin {
     /// Makes one instance as a request would, so that what cannot work is known before anything serves.
-    fn try_out(&self) -> Result<(), Vec<Unloadable>> {
+    pub(super) fn try_out(&self) -> Result<(), Vec<Unloadable>> {
         self.in_a_runtime(async {
             match self.describe().await? {
                 Some(manifest) => check_schema(&manifest, &self.config.config)?,

@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{bindings::gatehouse::plugin::log::Level, http::Client, pace::Pace};
+use super::{bindings::gatehouse::plugin::log::Level, http::Client, load::Surroundings, pace::Pace, stage::Stage};
 use crate::{
-    config::{Grants, PluginLimits},
+    config::{self, Grants, PluginLimits},
     exchange::Exchange,
     lines::Lines,
     logs::foreign,
@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(super) http: Option<Client>,
     pub(super) buckets: Mutex<Buckets>,
     pub(super) output: Option<Lines>,
+    /// What it has for the world outside, when it is tried on its own.
+    pub(super) stage: Option<Arc<Stage>>,
     log_rate: Rate,
     output_rate: Rate,
     /// How long hooks take.
@@ -50,21 +52,17 @@ pub(super) struct Buckets {
 }
 
 impl Shared {
-    pub(super) fn new(
-        name: String,
-        limits: PluginLimits,
-        grants: Grants,
-        metrics: PluginMetrics,
-        output: Option<Lines>,
-    ) -> Arc<Self> {
+    pub(super) fn new(config: &config::Plugin, output: Option<Lines>, around: &Surroundings<'_>) -> Arc<Self> {
+        let config::Plugin { name, limits, grants, .. } = config.clone();
         let http = (!grants.http.is_empty()).then(|| Client::new(&grants));
         Arc::new(Self {
+            metrics: around.metrics.plugin(&name),
             name,
             grants,
-            metrics,
             http,
             buckets: Mutex::default(),
             output,
+            stage: around.stage.clone(),
             log_rate: Rate::new(limits.log_lines),
             output_rate: Rate::new(limits.log_lines.saturating_mul(100)),
             calls: Pace::default(),
@@ -74,6 +72,9 @@ impl Shared {
     }
 
     pub(super) fn log_enabled(&self, level: Level) -> bool {
+        if self.stage.is_some() {
+            return true;
+        }
         match level {
             Level::Trace => tracing::enabled!(target: "plugin", tracing::Level::TRACE),
             Level::Debug => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
@@ -84,6 +85,9 @@ impl Shared {
     }
 
     pub(super) fn log(&self, level: Level, message: &str, exchange: Option<&Exchange>) {
+        if let Some(stage) = &self.stage {
+            return stage.log(level, message);
+        }
         if !self.log_enabled(level) {
             return;
         }
@@ -118,6 +122,10 @@ impl Shared {
     }
 
     pub(super) fn write_line(&self, line: String) -> bool {
+        if let Some(stage) = &self.stage {
+            stage.output(line);
+            return true;
+        }
         let written = line.len() <= OUTPUT_LINE
             && self.output_rate.take()
             && self.output.as_ref().is_some_and(|output| output.write(line.into_bytes()));

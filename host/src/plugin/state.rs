@@ -254,6 +254,9 @@ impl attributes::Host for State {
 impl outcome::Host for State {
     fn started(&mut self) -> wasmtime::Result<u64> {
         let started = self.noted(|| Field::Volatile)?.started_at();
+        if let Some(stage) = &self.shared.stage {
+            return Ok(stage.now().as_millis() as u64);
+        }
         Ok(started.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
     }
 

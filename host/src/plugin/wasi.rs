@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rand::Rng as _;
+use rand::{Rng, SeedableRng as _, rngs::StdRng};
 use tokio::io::AsyncWrite;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
@@ -22,7 +22,7 @@ use wasmtime_wasi::{
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{bindings::gatehouse::plugin::log::Level, http::Hooks, shared::Shared, state::State};
+use super::{bindings::gatehouse::plugin::log::Level, http::Hooks, shared::Shared, stage::Stage, state::State};
 
 /// WASI's side of an instance.
 pub(super) struct Wasi {
@@ -38,10 +38,10 @@ impl Wasi {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let outside = Arc::new(AtomicBool::new(false));
         let ctx = WasiCtx::builder()
-            .wall_clock(Clock(outside.clone()))
+            .wall_clock(Clock { outside: outside.clone(), stage: shared.stage.clone() })
             .monotonic_clock(Uptime(Instant::now()))
-            .secure_random(Random(outside.clone()))
-            .insecure_random(Random(outside.clone()))
+            .secure_random(Random::new(shared, &outside))
+            .insecure_random(Random::new(shared, &outside))
             .max_random_size(64 << 10)
             .allow_tcp(false)
             .allow_udp(false)
@@ -78,7 +78,10 @@ impl WasiHttpView for State {
 const FINEST: Duration = Duration::from_micros(1);
 
 /// The wall clock, which notes that it was read.
-struct Clock(Arc<AtomicBool>);
+struct Clock {
+    outside: Arc<AtomicBool>,
+    stage: Option<Arc<Stage>>,
+}
 
 impl HostWallClock for Clock {
     fn resolution(&self) -> Duration {
@@ -86,7 +89,10 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        self.0.store(true, Ordering::Relaxed);
+        self.outside.store(true, Ordering::Relaxed);
+        if let Some(stage) = &self.stage {
+            return stage.now();
+        }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Duration::from_micros(now.as_micros() as u64)
     }
@@ -105,25 +111,40 @@ impl HostMonotonicClock for Uptime {
     }
 }
 
-/// The system's randomness, which notes that it was read.
-struct Random(Arc<AtomicBool>);
+/// The system's randomness, which notes that it was read. On a stage it is the same each time.
+struct Random {
+    outside: Arc<AtomicBool>,
+    repeating: Option<StdRng>,
+}
+
+impl Random {
+    fn new(shared: &Shared, outside: &Arc<AtomicBool>) -> Self {
+        let repeating = shared.stage.as_ref().map(|_| StdRng::seed_from_u64(0));
+        Self { outside: outside.clone(), repeating }
+    }
+
+    fn with<T>(&mut self, make: impl FnOnce(&mut dyn Rng) -> T) -> T {
+        self.outside.store(true, Ordering::Relaxed);
+        match &mut self.repeating {
+            Some(source) => make(source),
+            None => make(&mut rand::rng()),
+        }
+    }
+}
 
 impl rand::TryRng for Random {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.0.store(true, Ordering::Relaxed);
-        Ok(rand::rng().next_u32())
+        Ok(self.with(|source| source.next_u32()))
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0.store(true, Ordering::Relaxed);
-        Ok(rand::rng().next_u64())
+        Ok(self.with(|source| source.next_u64()))
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.store(true, Ordering::Relaxed);
-        rand::rng().fill_bytes(bytes);
+        self.with(|source| source.fill_bytes(bytes));
         Ok(())
     }
 }

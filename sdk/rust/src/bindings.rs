@@ -3,7 +3,7 @@
 #![allow(unsafe_code, missing_docs, unreachable_pub, rust_2018_idioms, clippy::all, clippy::unwrap_used)]
 
 wit_bindgen::generate!({
-    path: ["../../wit", "wit"],
+    path: ["contract", "wit"],
     world: "gatehouse:sdk/guest",
     generate_all,
     additional_derives: [PartialEq],
@@ -12,7 +12,7 @@ wit_bindgen::generate!({
 
 pub mod lifecycle {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "contract",
         world: "gatehouse:plugin/lifecycle-plugin",
         pub_export_macro: true,
         export_macro_name: "export_lifecycle",
@@ -24,7 +24,7 @@ macro_rules! hook {
     ($module:ident, $world:literal, $export:literal) => {
         pub mod $module {
             wit_bindgen::generate!({
-                path: "../../wit",
+                path: "contract",
                 world: $world,
                 pub_export_macro: true,
                 export_macro_name: $export,

@@ -31,6 +31,7 @@ pub(super) fn plugin(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Plugin> 
     let plugin = Plugin {
         name: entry.name.to_owned(),
         component: component.unwrap_or_default(),
+        source: table.optional("source", file),
         config: config.unwrap_or_else(|| Value::Object(Map::new())),
         on_failure: table.optional("on_failure", |node| node.choice(&failure)).unwrap_or(OnFailure::Deny),
         isolation: table.optional("isolation", |node| node.choice(&isolation)).unwrap_or(Isolation::Reuse),

@@ -37,7 +37,7 @@ pub(super) fn server(mut table: Table<'_>, context: &Context<'_>) -> Server {
         compile: Compile {
             cpu: table
                 .optional("compile_cpu", |node| node.duration(Duration::from_secs(1)..=*TIMEOUT.end()))
-                .unwrap_or(Duration::from_mins(1)),
+                .unwrap_or(Duration::from_mins(2)),
             memory: table.optional("compile_memory", |node| node.size(64 << 20..=64 << 30)).unwrap_or(1 << 30),
         },
         trusted_proxies: table.optional("trusted_proxies", |node| node.list(address::network)).unwrap_or_default(),

@@ -54,6 +54,7 @@ fn in_child(component: &[u8], limits: &Compile) -> Result<Vec<u8>, String> {
     let mut child = Command::new("/proc/self/exe")
         .arg0("gatehouse")
         .args([COMMAND, &seconds(limits).to_string(), &limits.memory.to_string()])
+        .args(engine::reads_debug_info().then_some("--debug-info"))
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -11,6 +11,8 @@
 //! The authorizer makes the calls in their order and allows; what they gave becomes the attributes `http` (a status, or
 //! `failed: why`), `increment`, `get`, `output`. With several of a kind, the last one counts.
 
+use std::time::Duration;
+
 use gatehouse_plugin::{http, keyvalue::Bucket, output, prelude::*};
 
 #[derive(Deserialize, Default)]
@@ -58,7 +60,7 @@ export!(Calls: authorizer, logger);
 fn make(kind: &str, argument: &str) -> Result<String> {
     let bucket = || Bucket::open("probe");
     Ok(match kind {
-        "http" => match http::get(argument) {
+        "http" => match http::Request::new("GET", argument).timeout(Duration::from_secs(30)).send() {
             Ok(response) => response.status.to_string(),
             Err(error) => format!("failed: {}", error.text()),
         },
