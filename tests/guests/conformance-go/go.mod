@@ -1,0 +1,7 @@
+module conformance
+
+go 1.24
+
+require gatehouse v0.0.0
+
+replace gatehouse => ../../../sdk/go
