@@ -28,6 +28,6 @@ export async function onRequest(request) {
     const { title } = await answer.json();
     return { setHeaders: { "x-profile": title } };
   } catch (error) {
-    logger.warn(`no profile of ${principal}: ${error}`);
+    logger.warn(`no profile of ${principal}: ${error.message}`);
   }
 }

@@ -38,6 +38,6 @@ export async function onRequest(request: Request): Promise<RequestAction> {
     const { title } = (await answer.json()) as { title: string };
     return { setHeaders: { "x-profile": title } };
   } catch (error) {
-    logger.warn(`no profile of ${principal}: ${error}`);
+    logger.warn(`no profile of ${principal}: ${error instanceof Error ? error.message : error}`);
   }
 }
