@@ -4,16 +4,18 @@
 use std::{env, fmt::Write as _, fs, path::Path};
 
 /// Folders of the repository, and the name of the list that holds each.
-const FOLDERS: [(&str, &str); 5] = [
+const FOLDERS: [(&str, &str); 7] = [
     ("wit", "WIT"),
     ("sdk/rust", "SDK_RUST"),
     ("sdk/js", "SDK_JS"),
     ("sdk/c", "SDK_C"),
+    ("sdk/go", "SDK_GO"),
+    ("sdk/python/gatehouse", "SDK_PYTHON"),
     ("kit/templates", "TEMPLATES"),
 ];
 
 /// What tools leave behind in a folder, and the SDKs' own tests.
-const NOT: [&str; 7] = ["node_modules", "target", "build", "dist", "tests", "test", "package-lock.json"];
+const NOT: [&str; 8] = ["node_modules", "target", "build", "dist", "tests", "test", "package-lock.json", "__pycache__"];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -45,7 +47,8 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<String>) {
         // The SDK for Rust keeps its doubles in `src/test`.
         let leave_out = NOT.contains(&name.as_str()) && !path.starts_with("src/") && !prefix.contains("/src/");
         match entry.file_type() {
-            Ok(_) if name.starts_with('.') || leave_out => {}
+            // A link stands for what is another list.
+            Ok(kind) if name.starts_with('.') || leave_out || kind.is_symlink() => {}
             Ok(kind) if kind.is_dir() => collect(&entry.path(), &format!("{path}/"), files),
             _ => files.push(path),
         }

@@ -17,12 +17,11 @@ use wit_bindgen_core::{Files, wit_parser::Resolve};
 use wit_component::ComponentEncoder;
 
 use crate::{
-    Missing, Project, Tools,
+    Project, Tools,
     binary::{self, Section},
-    command::{command, output},
+    command::command,
     embedded::put,
-    tools::program,
-    world,
+    venv, world,
 };
 
 /// What pip installs, with hashes.
@@ -55,6 +54,9 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
     compiler.env("ZIG_GLOBAL_CACHE_DIR", &zig.cache).env("ZIG_LOCAL_CACHE_DIR", work.join("cache"));
     // What `assert` says of a place is no path of this machine.
     compiler.arg(format!("-fmacro-prefix-map={}/=", project.folder.display()));
+    if project.debug_info {
+        compiler.arg("-gline-tables-only");
+    }
     compiler.arg("-I").arg(&project.sdk).arg("-I").arg(work).args(defines(project));
     let sources = sources(project)?;
     if sources.iter().any(|source| is_source(source, &CPLUSPLUS)) {
@@ -65,7 +67,7 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
     // What it says is shown as it comes.
     let status = compiler.arg("-o").arg(&module).status().context("starting the compiler")?;
     ensure!(status.success(), "the compiler has found errors ({status})");
-    component(&module)
+    component(&module, project.debug_info)
 }
 
 /// The compiler: a module of a Python environment.
@@ -77,23 +79,7 @@ struct Zig {
 }
 
 fn zig(tools: &Tools) -> Result<Zig> {
-    let missing = || Missing {
-        purpose: "building C",
-        what: "Python 3 with its module venv".to_owned(),
-        packages: &["python3", "python3-venv"],
-        elsewhere: "from python.org",
-    };
-    let folder = tools.fetched("c", REQUIREMENTS, |folder| {
-        let python = program("python3", missing)?;
-        let venv = folder.join("venv");
-        if output(command(python).args(["-m", "venv", "--clear"]).arg(&venv)).is_err() {
-            bail!(missing());
-        }
-        put(&folder.join("requirements.txt"), REQUIREMENTS)?;
-        let mut pip = command(venv.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--requirement"]);
-        output(pip.arg(folder.join("requirements.txt"))).map(drop)
-    })?;
+    let folder = venv::fetched(tools, "c", "building C", REQUIREMENTS)?;
     Ok(Zig { program: folder.join("venv/bin/python"), cache: folder.join("cache") })
 }
 
@@ -167,9 +153,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// Makes a component of the module: its world is in a section of it.
-fn component(module: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-    let bytes = without_debug(&bytes).context("reading the module's sections")?;
+fn component(module: &Path, debug_info: bool) -> Result<Vec<u8>> {
+    let mut bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    if !debug_info {
+        bytes = without_debug(&bytes).context("reading the module's sections")?;
+    }
     ComponentEncoder::default().validate(true).module(&bytes)?.adapter(ADAPTER_NAME, ADAPTER)?.encode()
 }
 

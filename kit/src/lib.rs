@@ -7,12 +7,15 @@ mod binary;
 mod c;
 pub mod command;
 mod embedded;
+mod go;
 mod javascript;
 mod missing;
 mod new;
 mod project;
+mod python;
 pub mod rust;
 mod tools;
+mod venv;
 mod world;
 
 use std::path::Path;
@@ -31,6 +34,8 @@ pub fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
         Language::Rust => rust::build(project, work),
         Language::Javascript | Language::Typescript => javascript::build(project, work, tools),
         Language::C => c::build(project, work, tools),
+        Language::Go => go::build(project, work),
+        Language::Python => python::build(project, work, tools),
     };
     component.with_context(|| format!("building the plugin {}", project.name))
 }

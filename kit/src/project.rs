@@ -23,6 +23,8 @@ pub enum Language {
     Javascript,
     Typescript,
     C,
+    Go,
+    Python,
 }
 
 impl Language {
@@ -33,6 +35,8 @@ impl Language {
             Self::Javascript => "javascript",
             Self::Typescript => "typescript",
             Self::C => "c",
+            Self::Go => "go",
+            Self::Python => "python",
         }
     }
 
@@ -42,6 +46,8 @@ impl Language {
             Self::Rust => "sdk/rust",
             Self::Javascript | Self::Typescript => "sdk/js",
             Self::C => "sdk/c",
+            Self::Go => "sdk/go",
+            Self::Python => "sdk/python/gatehouse",
         })
     }
 
@@ -52,6 +58,8 @@ impl Language {
             Self::Javascript => "plugin.js",
             Self::Typescript => "plugin.ts",
             Self::C => "plugin.c",
+            Self::Go => "plugin.go",
+            Self::Python => "plugin.py",
         }
     }
 }
@@ -152,6 +160,8 @@ pub struct Project {
     pub(crate) sdk: PathBuf,
     /// A JSON Schema, as text.
     pub(crate) schema: Option<String>,
+    /// Whether what compilers write of lines and sources stays in the component.
+    pub debug_info: bool,
 }
 
 /// `plugin.toml` as written.
@@ -214,6 +224,7 @@ impl Project {
             source: folder.join(Language::Rust.source()),
             sdk: folder.join("gatehouse"),
             schema: None,
+            debug_info: false,
             folder,
         })
     }
@@ -252,6 +263,7 @@ impl Project {
             source,
             sdk: folder.join(raw.sdk.as_deref().unwrap_or(Path::new("gatehouse"))),
             schema,
+            debug_info: false,
         })
     }
 

@@ -15,6 +15,9 @@ use crate::{Project, command::run};
 pub(crate) fn build(project: &Project, work: &Path) -> Result<Vec<u8>> {
     let mut cargo = cargo(Way::Auto)?;
     cargo.current_dir(&project.folder).args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(work);
+    if project.debug_info {
+        cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only").env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    }
     run(cargo.args(["--package", &project.name]))?;
     component(&work.join(TARGET).join("release").join(file(&project.name)))
 }
