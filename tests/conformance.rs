@@ -10,7 +10,14 @@ use cases::CASES;
 use subject::Subject;
 
 /// The subject in each language with an SDK.
-const SUBJECTS: [&str; 4] = ["conformance-rust", "conformance-javascript", "conformance-typescript", "conformance-c"];
+const SUBJECTS: [&str; 6] = [
+    "conformance-rust",
+    "conformance-javascript",
+    "conformance-typescript",
+    "conformance-c",
+    "conformance-go",
+    "conformance-python",
+];
 
 /// The table is between these lines of the document.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/languages.md");

@@ -198,8 +198,9 @@ fn response(subject: &Subject) {
 fn chunks(subject: &Subject) {
     let sent: Vec<u8> = every_byte().repeat(1000);
     let answer = subject.post("x-chunks: upper\r\n", &sent);
-    assert_eq!((answer.status(), answer.body), (200, sent.to_ascii_uppercase()));
-    assert_eq!(subject.post("x-chunks: no\r\n", &sent).body, sent);
+    assert_eq!((answer.status(), answer.body.len()), (200, sent.len()));
+    assert!(answer.body == sent.to_ascii_uppercase(), "some bytes are others");
+    assert!(subject.post("x-chunks: no\r\n", &sent).body == sent, "some bytes are others");
 }
 
 fn counted(subject: &Subject) {

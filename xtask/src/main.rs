@@ -13,6 +13,7 @@ mod demo;
 mod figure;
 mod fuzz;
 mod guests;
+mod languages;
 mod process;
 mod requests;
 mod soak;
@@ -47,6 +48,8 @@ enum Command {
     Tidy(tidy::Options),
     /// Measures what the gateway costs per request, beside other proxies
     Bench(bench::Options),
+    /// Measures what a plugin costs in each language, from an empty folder to a decision
+    Languages(languages::Options),
     /// Runs a real gateway long and hard, and prints what was lost: nothing
     Soak(soak::Options),
     /// Runs the fuzz targets under libFuzzer, each from its corpus
@@ -76,6 +79,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Languages(options) => languages::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Audit(options) => audit::run(&options),

@@ -49,7 +49,27 @@ fn sdks() -> Result<()> {
     if process::output(process::command("c++").arg("--version")).is_err() {
         apt::install(&["g++"], "testing the SDK for C")?;
     }
-    process::run(&mut process::command("sdk/c/tests/run.sh"))
+    process::run(&mut process::command("sdk/c/tests/run.sh"))?;
+    // The example's are a plugin's own, in a folder where it was built. Go is there, as npm is.
+    for folder in ["sdk/go", "examples/authorizer-go/plugin"] {
+        process::run(process::command("go").args(["test", "./..."]).current_dir(folder))?;
+        process::run(process::command("go").args(["vet", "./..."]).current_dir(folder))?;
+    }
+    let sdk = std::path::absolute("sdk/python")?;
+    for folder in ["sdk/python", "examples/authorizer-python/plugin"] {
+        let mut python = process::command("python3");
+        python.env("PYTHONPATH", &sdk).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder);
+        process::run(python.args([
+            "-m",
+            "unittest",
+            "discover",
+            "-t",
+            ".",
+            "-s",
+            if folder == "sdk/python" { "tests" } else { "." },
+        ]))?;
+    }
+    Ok(())
 }
 
 /// Runs one part and says how long it took.

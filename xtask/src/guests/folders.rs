@@ -18,7 +18,7 @@ use super::{BUILD_FOLDER, FOLDER, PLACES, installed, put};
 const TOOLS: &str = "target/tools";
 
 /// What toolchains leave in a folder; it is no source.
-const NOT_SOURCE: [&str; 2] = ["node_modules", "build"];
+const NOT_SOURCE: [&str; 3] = ["node_modules", "build", "__pycache__"];
 
 /// Builds all of them; how many failed.
 pub(super) fn build() -> Result<usize> {
