@@ -1,11 +1,13 @@
 //! What plugins cost in CPU time: one that never ends no more than its budget, one that crashes each time next to nothing.
 
 use std::{
+    hint::black_box,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use gatehouse_corpus::{FREE_ROUTE, Guest};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::support::{
     Process, Raw, Upstream, guest,
@@ -31,6 +33,14 @@ fn taken(process: &Process, requests: impl FnOnce()) -> Duration {
     process.cpu() - before
 }
 
+/// CPU time that it takes this machine to take the 16 MiB that the guests fill, to fill them and to give them back.
+fn touching() -> Duration {
+    let clock = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
+    let before = clock();
+    drop(black_box(vec![1_u8; 16 << 20]));
+    clock() - before
+}
+
 #[test]
 fn a_loop_ends_within_5_ms_of_its_budget_also_within_long_instructions_and_host_calls() {
     let loops = [
@@ -47,14 +57,24 @@ fn a_loop_ends_within_5_ms_of_its_budget_also_within_long_instructions_and_host_
     let process = Process::start(&configuration(&loops), &upstream);
     for guest in loops {
         let path = format!("/{}", guest.name());
+        // Pages that it touched first are taken and given back at the machine's pace, in one instruction each.
+        let pages = if matches!(guest, Guest::LoopOfMemoryFill | Guest::LoopOfMemoryCopy) {
+            touching()
+        } else {
+            Duration::ZERO
+        };
         // No more than nine: after ten it would rest.
         let mut times: Vec<Duration> = (0..9)
             .map(|_| taken(&process, || assert_eq!(ask(process.address(), get(&path, "")).status(), 504, "{path}")))
             .collect();
         times.sort();
-        println!("{path}: {:?} of CPU time in the middle, {:?} at most", times[4], times[8]);
+        println!("{path}: {:?} of CPU time in the middle, {:?} at most; pages took {pages:?}", times[4], times[8]);
         // Where others want the machine's time, as other tests do, what ends it comes late more often than not.
-        assert!(times[0] >= BUDGET && times[0] < BUDGET + LATE && times[4] < BUDGET + 2 * LATE, "{path}: {times:?}");
+        let bound = BUDGET + pages + LATE;
+        assert!(
+            times[0] >= BUDGET && times[0] < bound && times[4] < bound + LATE,
+            "{path}: {times:?}, pages {pages:?}"
+        );
     }
 }
 

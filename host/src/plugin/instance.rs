@@ -5,6 +5,7 @@
 //! fiber: it can be suspended, and at each tick lets others run. What runs long does so beside the workers (`aside.rs`).
 
 use std::{
+    io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -193,7 +194,31 @@ impl Instance {
     }
 }
 
+/// How often making an instance is begun anew where the system could not make its memory's image at that moment.
+const TRIES: u32 = 4;
+
 async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, WasmInstance), Fault> {
+    let mut tries = 1;
+    loop {
+        match try_instantiate(recipe, fiber).await {
+            Err((error, _)) if tries < TRIES && is_passing(&error) => tries += 1,
+            made => return made.map_err(|(raw, store)| at_start("", fault(raw, &store))),
+        }
+    }
+}
+
+/// Whether the system was only busy: Linux refuses to seal a component's memory image (`EBUSY`, fcntl(2)) for as long as
+/// it moves one of its pages, which happens on a crowded machine. wasmtime makes the image anew then.
+fn is_passing(raw: &Raw) -> bool {
+    let Raw::Wasm(error) = raw else { return false };
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::ResourceBusy)
+}
+
+async fn try_instantiate(
+    recipe: &Recipe<'_>,
+    fiber: bool,
+) -> Result<(Store<State>, WasmInstance), (Raw, Box<Store<State>>)> {
     let Recipe { pre, hooks, shared, .. } = *recipe;
     let time = Time::of_start(&shared.limits);
     let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
@@ -217,7 +242,7 @@ async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, 
     }
     match started {
         Ok(instance) => Ok((store, instance)),
-        Err(raw) => Err(at_start("", fault(raw, &store))),
+        Err(raw) => Err((raw, Box::new(store))),
     }
 }
 
@@ -290,5 +315,18 @@ fn fault(raw: Raw, store: &Store<State>) -> Fault {
             let (why, stack) = stack::told(&error);
             Fault::Trap { why: why + &memory, stack }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_system_that_was_busy_is_asked_again() {
+        let of = |kind| Raw::Wasm(wasmtime::Error::new(io::Error::from(kind)).context("cannot add seals"));
+        assert!(is_passing(&of(io::ErrorKind::ResourceBusy)));
+        assert!(!is_passing(&of(io::ErrorKind::OutOfMemory)));
+        assert!(!is_passing(&Raw::Wasm(Trap::Interrupt.into())) && !is_passing(&Raw::WallTime));
     }
 }
