@@ -27,4 +27,5 @@ mod operators;
 mod plugins;
 mod routing;
 mod streaming;
+mod tls;
 mod upstreams;

@@ -50,6 +50,12 @@ impl Config {
         Self::parse(Source::open(file)?)
     }
 
+    /// The files that it names and that are read when it is loaded: components, certificates and keys.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let tls = self.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(crate::tls::files);
+        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls)
+    }
+
     /// Checks a text already read.
     pub fn parse(source: Source) -> Result<Self, Problems> {
         read::config(source)
@@ -169,6 +175,48 @@ pub struct Listener {
     pub name: String,
     /// Where it listens; port 0 lets the system choose.
     pub address: SocketAddr,
+    /// `[listeners.NAME.tls]`, where it speaks TLS.
+    pub tls: Option<ListenerTls>,
+}
+
+/// `[listeners.NAME.tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// At least one; the client's server name (SNI) chooses, and the first is for clients that name none of them.
+    pub certificates: Vec<CertificateFiles>,
+    /// The oldest version; default 1.2 (Mozilla's "intermediate").
+    pub min_version: TlsVersion,
+    /// From the connection's begin to the handshake's end; default 10 s; then the connection is closed.
+    pub handshake_timeout: Duration,
+    /// What clients have to show; default nothing.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// A certificate with its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, then those that lead to its issuer.
+    pub certificate: PathBuf,
+    /// Its key: PKCS #8, PKCS #1 or SEC 1.
+    pub key: PathBuf,
+}
+
+/// `client_ca` and `client_certificate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// Certificates of those who issue them, in PEM.
+    pub ca: PathBuf,
+    /// Whether a client without one is refused; default true.
+    pub required: bool,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
 }
 
 /// `[upstreams.NAME]`

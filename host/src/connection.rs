@@ -3,6 +3,7 @@
 //! hyper's own header time-out is not used: it would also close connections that are idle between requests, and costs a
 //! timer per request. Here one timer per connection is moved only when it fires or must fire earlier.
 
+mod handshake;
 mod io;
 
 pub(crate) use io::InFlight;
@@ -10,6 +11,7 @@ pub(crate) use io::InFlight;
 use std::{
     convert::Infallible,
     future::poll_fn,
+    net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll},
@@ -26,7 +28,7 @@ use tokio::{
 };
 
 use crate::{config::ClientLimits, deadline::Deadline, gateway, gateway::Peer, worker::Worker};
-use io::{Io, Life, Phase};
+use io::{Io, Life, Phase, Stream};
 
 /// What every HTTP/2 client sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,16 +40,26 @@ const STREAMS: u32 = 200;
 /// is answered, and the answer says that it is the last.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Serves a connection to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Rc<Peer>) {
+/// Serves a connection of a listener to its end.
+pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream, address: SocketAddr) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
-    let limits = worker.gateway.snapshot().config.limits.clone();
-    let looked = tokio::select! {
-        looked = timeout(limits.header_timeout, speaks_http2(&stream)) => looked,
+    let snapshot = worker.gateway.snapshot();
+    let limits = snapshot.config.limits.clone();
+    let opened = async {
+        match snapshot.tls.get(listener).and_then(Option::as_ref) {
+            None => plain(stream, limits.header_timeout).await.map(|opened| (opened, None)),
+            // Boxed: a connection without it does not carry the room.
+            Some(acceptor) => Box::pin(handshake::shake(&worker, acceptor, stream, address)).await,
+        }
+    };
+    let opened = tokio::select! {
+        opened = opened => opened,
         () = out_of_grace(&worker) => return,
     };
-    let Ok(Ok(http2)) = looked else { return };
+    drop(snapshot);
+    let Some(((stream, http2), tls)) = opened else { return };
+    let peer = Rc::new(Peer::new(address, tls));
     let life = Rc::new(Life::new(http2));
     let io = Io::new(stream, life.clone());
     let service = {
@@ -75,6 +87,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Rc<Peer>)
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, "connection: {error}");
     }
+}
+
+/// A connection without TLS, and whether it speaks HTTP/2.
+async fn plain(stream: TcpStream, within: Duration) -> Option<(Stream, bool)> {
+    let http2 = timeout(within, speaks_http2(&stream)).await.ok()?.ok()?;
+    Some((Stream::plain(stream), http2))
 }
 
 /// Waits until the worker stops, and for a while more.

@@ -7,7 +7,7 @@ mod admit;
 mod forward;
 mod peer;
 
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Attributes, Peer};
 
 use std::{pin::pin, rc::Rc, sync::Arc};
 

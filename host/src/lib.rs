@@ -37,6 +37,7 @@ mod query;
 mod reply;
 mod route;
 mod snapshot;
+mod tls;
 mod upstream;
 mod verdict;
 mod worker;

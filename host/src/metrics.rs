@@ -28,7 +28,8 @@ struct Inner {
     verdict_misses: Family<PluginLabels, Counter>,
     instances_made: Family<PluginLabels, Counter>,
     clients_waited: Counter,
-    reloads: Family<ReloadLabels, Counter>,
+    handshakes: Family<ResultLabels, Counter>,
+    reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
     plugins_alive: Gauge,
@@ -77,7 +78,7 @@ struct PluginLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReloadLabels {
+struct ResultLabels {
     result: String,
 }
 
@@ -114,6 +115,7 @@ impl Default for Metrics {
             verdict_misses: Family::default(),
             instances_made: Family::default(),
             clients_waited: Counter::default(),
+            handshakes: Family::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -147,6 +149,7 @@ impl Inner {
         registry.register("lost_lines", "Lines, of the log or of plugins, that could not be written", lines::lost());
         let waited = "Clients that had to wait for one that leaves, for want of descriptors";
         registry.register("clients_waited", waited, self.clients_waited.clone());
+        registry.register("tls_handshakes", "TLS handshakes with clients", self.handshakes.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -202,8 +205,13 @@ impl Metrics {
     /// Counts a load of the configuration; `generation` is what now serves.
     pub fn reloaded(&self, ok: bool, generation: u64) {
         let result = if ok { "ok" } else { "refused" };
-        self.0.reloads.get_or_create(&ReloadLabels { result: result.to_owned() }).inc();
+        self.0.reloads.get_or_create(&ResultLabels { result: result.to_owned() }).inc();
         self.0.generation.set(generation);
+    }
+
+    /// Counts a TLS handshake with a client: `ok`, `failed` or `timeout`.
+    pub(crate) fn shaken(&self, result: &str) {
+        self.0.handshakes.get_or_create(&ResultLabels { result: result.to_owned() }).inc();
     }
 
     /// Counts a loaded configuration for as long as it lives.

@@ -34,7 +34,7 @@ pub struct Gateway {
     pub metrics: Metrics,
     pub(crate) descriptors: Descriptors,
     clock: Clock,
-    /// One load at a time. The components that the last configuration named, loaded or not.
+    /// One load at a time. The files that the last configuration named, loaded or not.
     loading: Mutex<Vec<PathBuf>>,
 }
 
@@ -53,7 +53,7 @@ impl Gateway {
         let serving = self.snapshot();
         let load = || {
             Config::load(&serving.config.source.name)
-                .inspect(|config| *named = config.plugins.iter().map(|plugin| plugin.component.clone()).collect())
+                .inspect(|config| *named = config.files().collect())
                 .and_then(|config| unchangeable(&serving.config, config))
                 .and_then(|config| Snapshot::load(config, Some(&serving), &self.metrics, &self.clock))
         };
@@ -77,7 +77,7 @@ impl Gateway {
         let snapshot = self.snapshot();
         let mut files = lock(&self.loading).clone();
         files.push(snapshot.config.source.name.clone());
-        files.extend(snapshot.config.plugins.iter().map(|plugin| plugin.component.clone()));
+        files.extend(snapshot.config.files());
         files
     }
 }
@@ -91,7 +91,11 @@ fn unchangeable(old: &Config, new: Config) -> Result<Config, Problems> {
             problems.push(Problem::at(at, format!("{what} cannot change while the gateway runs: restart it")));
         }
     };
-    restart(old.listeners != new.listeners, &["listeners"], "listeners");
+    // What they do with TLS can: a connection takes what its snapshot says.
+    let addresses = |config: &Config| -> Vec<_> {
+        config.listeners.iter().map(|listener| (listener.name.clone(), listener.address)).collect()
+    };
+    restart(addresses(old) != addresses(&new), &["listeners"], "listeners");
     restart(old.server.workers != new.server.workers, &["server", "workers"], "`workers`");
     restart(old.admin != new.admin, &["admin", "address"], "the admin address");
     match problems.is_empty() {

@@ -19,6 +19,7 @@ use crate::{
     metrics::{Alive, Metrics},
     plugin::{Plugin, Surroundings, Unloadable},
     route::Router,
+    tls::Acceptor,
 };
 
 /// A loaded configuration.
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub(crate) router: Router,
     pub(crate) via: Option<Via>,
     pub(crate) plugins: Vec<Arc<Plugin>>,
+    /// Parallel to `config.listeners`.
+    pub(crate) tls: Vec<Option<Acceptor>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Parallel to `config.upstreams`: the number under which workers keep its connections.
@@ -94,11 +97,26 @@ impl Snapshot {
                 Err(reasons) => problems.extend(reasons.iter().map(|reason| located(&config, &plugin.name, reason))),
             }
         }
+        let mut tls = Vec::with_capacity(config.listeners.len());
+        for listener in &config.listeners {
+            let acceptor = listener.tls.as_ref().map(|tls| {
+                let before = serving.and_then(|snapshot| snapshot.acceptor(&listener.name));
+                Acceptor::load(tls, before)
+            });
+            match acceptor.transpose() {
+                Ok(acceptor) => tls.push(acceptor),
+                Err(wrong) => problems.extend(wrong.into_iter().map(|(at, message)| {
+                    let table = ["listeners", &listener.name, "tls"].into_iter();
+                    let path: Vec<&str> = table.chain(at.iter().map(String::as_str)).collect();
+                    Problem::at(config.source.locate(&path), message)
+                })),
+            }
+        }
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
         tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
-        Ok(Self::of(config, plugins, serving, metrics))
+        Ok(Self { tls, ..Self::of(config, plugins, serving, metrics) })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order.
@@ -109,7 +127,14 @@ impl Snapshot {
         let via = Via::new(&config.server.via);
         let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
         let _alive = metrics.snapshot_alive();
-        Self { generation, config, router, via, plugins, chains, endpoints, known_endpoints, _alive }
+        let tls = Vec::new();
+        Self { generation, config, router, via, plugins, tls, chains, endpoints, known_endpoints, _alive }
+    }
+
+    /// What the listener of a name answers handshakes with.
+    fn acceptor(&self, name: &str) -> Option<&Acceptor> {
+        let listener = self.config.listeners.iter().position(|listener| listener.name == name)?;
+        self.tls.get(listener)?.as_ref()
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {

@@ -18,9 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    connection,
-    gateway::Peer,
-    panics,
+    connection, panics,
     server::{BACKLOG, Gateway},
     upstream::Pools,
 };
@@ -98,9 +96,9 @@ pub(crate) fn run(
     LocalSet::new().block_on(&runtime, async move {
         tokio::task::spawn_local(stop(worker.clone(), stopping));
         let mut accepting = Vec::new();
-        for listener in listeners {
+        for (index, listener) in listeners.into_iter().enumerate() {
             let listener = TcpListener::from_std(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener)));
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), index, listener)));
         }
         for task in accepting {
             // A task that panicked has closed its socket; the other workers go on.
@@ -132,7 +130,8 @@ async fn drain(worker: &Worker) {
     }
 }
 
-async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+/// Accepts what comes to a listener, by its index in the configuration.
+async fn accept(worker: Rc<Worker>, index: usize, listener: TcpListener) {
     let mut warned = None;
     while !worker.is_stopping() {
         let accepted = tokio::select! {
@@ -147,7 +146,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
                     place = place(&worker, &mut warned) => place,
                     () = worker.stopped() => None,
                 };
-                open(&worker, stream, address, place);
+                open(&worker, index, stream, address, place);
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
@@ -160,7 +159,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     let Ok(listener) = listener.into_std() else { return };
     for (stream, address) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            open(&worker, stream, address, None);
+            open(&worker, index, stream, address, None);
         }
     }
 }
@@ -179,12 +178,17 @@ async fn place(worker: &Worker, warned: &mut Option<Instant>) -> Option<OwnedSem
     clients.clone().acquire_owned().await.ok()
 }
 
-fn open(worker: &Rc<Worker>, stream: TcpStream, address: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+fn open(
+    worker: &Rc<Worker>,
+    listener: usize,
+    stream: TcpStream,
+    address: SocketAddr,
+    place: Option<OwnedSemaphorePermit>,
+) {
     let busy = worker.busy();
-    let peer = Rc::new(Peer::new(address, "http"));
     let worker = worker.clone();
     tokio::task::spawn_local(async move {
-        if let Err(panicked) = panics::catching(pin!(connection::serve(worker, stream, peer))).await {
+        if let Err(panicked) = panics::catching(pin!(connection::serve(worker, listener, stream, address))).await {
             tracing::error!(client = %address, "a connection {panicked}");
         }
         drop((busy, place));

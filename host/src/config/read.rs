@@ -12,6 +12,7 @@ mod quantity;
 mod route;
 mod server;
 mod syntax;
+mod tls;
 mod upstream;
 
 use std::{cell::RefCell, path::PathBuf};

@@ -6,6 +6,17 @@ use std::ops::Range;
 
 use super::problem::Problem;
 
+/// Attributes that the gateway sets for connections over TLS: `tls.NAME`.
+pub(crate) const TLS: [&str; 7] = [
+    "version",
+    "server-name",
+    "client-subject",
+    "client-issuer",
+    "client-serial",
+    "client-names",
+    "client-fingerprint",
+];
+
 /// The value of an upstream header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -18,7 +29,7 @@ pub struct Template {
 pub enum Part {
     /// Printable ASCII, as it stands.
     Text(String),
-    /// `${auth.NAME}`, `${PLUGIN.NAME}`: an attribute by its full name.
+    /// `${auth.NAME}`, `${PLUGIN.NAME}`, `${tls.NAME}`: an attribute by its full name.
     Attribute(String),
     /// `${request.id}`
     RequestId,
@@ -105,6 +116,9 @@ fn reference(name: &str) -> Result<Part, (String, String)> {
             "environment variables are not read here".to_owned(),
             "`${env.NAME}` works in a plugin's `config`, in `url` and in `address`".to_owned(),
         )),
+        ("tls", _) if !TLS.contains(&rest) => {
+            Err((format!("a TLS connection has no `{rest}` here"), format!("there are `{}`", TLS.join("`, `"))))
+        }
         ("path", _) => Ok(Part::PathParam(rest.to_owned())),
         _ => Ok(Part::Attribute(name.to_owned())),
     }

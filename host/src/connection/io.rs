@@ -11,6 +11,7 @@ use std::{
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::Instant};
+use tokio_rustls::server::TlsStream;
 
 /// The answer to half a header section that never became whole (RFC 9110 section 15.5.9).
 const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -115,15 +116,47 @@ impl Drop for InFlight {
     }
 }
 
-/// A client's socket.
+/// What carries a connection's bytes. One type for both, so that what is built upon it exists once.
+pub(super) enum Stream {
+    Plain(TokioIo<TcpStream>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Stream {
+    pub(super) fn plain(stream: TcpStream) -> Self {
+        Self::Plain(TokioIo::new(stream))
+    }
+
+    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+        Self::Tls(Box::new(TokioIo::new(stream)))
+    }
+}
+
+/// Calls the same on whichever it is.
+macro_rules! either {
+    ($stream:expr, $of:ident => $call:expr) => {
+        match &mut $stream {
+            Stream::Plain($of) => {
+                let $of = Pin::new($of);
+                $call
+            }
+            Stream::Tls($of) => {
+                let $of = Pin::new(&mut **$of);
+                $call
+            }
+        }
+    };
+}
+
+/// A client's connection.
 pub(super) struct Io {
-    stream: TokioIo<TcpStream>,
+    stream: Stream,
     life: Rc<Life>,
 }
 
 impl Io {
-    pub(super) fn new(stream: TcpStream, life: Rc<Life>) -> Self {
-        Self { stream: TokioIo::new(stream), life }
+    pub(super) fn new(stream: Stream, life: Rc<Life>) -> Self {
+        Self { stream, life }
     }
 }
 
@@ -131,10 +164,11 @@ impl Read for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         if self.life.has_given_up() {
             // Best effort: a client too slow to send a header section gets one try at an answer, then the end.
-            let _ = self.stream.inner().try_write(REQUEST_TIMEOUT);
+            let _ = either!(self.stream, stream => stream.poll_write(cx, REQUEST_TIMEOUT));
+            let _ = either!(self.stream, stream => stream.poll_flush(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = either!(self.stream, stream => stream.poll_read(cx, buf));
         if polled.is_ready() {
             self.life.bytes_came();
         }
@@ -144,19 +178,22 @@ impl Read for Io {
 
 impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        either!(self.stream, stream => stream.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        either!(self.stream, stream => stream.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        either!(self.stream, stream => stream.poll_shutdown(cx))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_write_vectored(
@@ -166,12 +203,12 @@ impl Write for Io {
     ) -> Poll<io::Result<usize>> {
         // A header section and a short body: copying them together is cheaper than a list of buffers for the system.
         if bufs.iter().map(|part| part.len()).sum::<usize>() > JOINED {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+            return either!(self.stream, stream => stream.poll_write_vectored(cx, bufs));
         }
         SCRATCH.with_borrow_mut(|joined| {
             joined.clear();
             bufs.iter().for_each(|part| joined.extend_from_slice(part));
-            Pin::new(&mut self.stream).poll_write(cx, joined)
+            either!(self.stream, stream => stream.poll_write(cx, joined))
         })
     }
 }

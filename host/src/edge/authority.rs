@@ -12,9 +12,6 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Version, header::HOST, uri};
 
-/// The port that is left out of an authority, as the scheme implies it (RFC 9110 section 4.2.3).
-const DEFAULT_PORT: u16 = 80;
-
 /// The longest host name, in bytes (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 255;
 
@@ -46,18 +43,26 @@ pub(crate) struct Authority {
 }
 
 /// The authorities that one client asks for. It mostly asks for one, again and again: the last is remembered.
-#[derive(Debug, Default)]
-pub(crate) struct Authorities(RefCell<Option<(Box<[u8]>, Authority)>>);
+#[derive(Debug)]
+pub(crate) struct Authorities {
+    default_port: u16,
+    last: RefCell<Option<(Box<[u8]>, Authority)>>,
+}
 
 impl Authorities {
+    /// The port is left out of an authority that the scheme implies (RFC 9110 section 4.2).
+    pub(crate) fn of(scheme: &str) -> Self {
+        Self { default_port: if scheme == "https" { 443 } else { 80 }, last: RefCell::default() }
+    }
+
     fn parse(&self, text: &[u8]) -> Result<Authority, EdgeError> {
-        if let Some((known, authority)) = &*self.0.borrow()
+        if let Some((known, authority)) = &*self.last.borrow()
             && **known == *text
         {
             return Ok(authority.clone());
         }
-        let authority = Authority::parse(text)?;
-        *self.0.borrow_mut() = Some((text.into(), authority.clone()));
+        let authority = Authority::parse(text, self.default_port)?;
+        *self.last.borrow_mut() = Some((text.into(), authority.clone()));
         Ok(authority)
     }
 }
@@ -73,7 +78,7 @@ impl Authority {
         self.text
     }
 
-    fn parse(text: &[u8]) -> Result<Self, EdgeError> {
+    fn parse(text: &[u8], default_port: u16) -> Result<Self, EdgeError> {
         if text.contains(&b'@') {
             return Err(EdgeError::UserInfo);
         }
@@ -92,7 +97,7 @@ impl Authority {
             }
         };
         let host = text.len();
-        if let Some(port) = port.map(self::port).transpose()?.flatten() {
+        if let Some(port) = port.map(self::port).transpose()?.flatten().filter(|port| *port != default_port) {
             // Writing to a string can not fail.
             let _ = write!(text, ":{port}");
         }
@@ -173,7 +178,7 @@ fn port(text: &str) -> Result<Option<u16>, EdgeError> {
     }
     match text.parse() {
         Ok(0) | Err(_) => Err(EdgeError::Malformed),
-        Ok(port) => Ok((port != DEFAULT_PORT).then_some(port)),
+        Ok(port) => Ok(Some(port)),
     }
 }
 
@@ -188,7 +193,7 @@ mod tests {
         for host in hosts {
             headers.append(HOST, host.parse().unwrap());
         }
-        authority(&Authorities::default(), target.as_ref(), &headers, version).map(|it| it.into_text().to_string())
+        authority(&Authorities::of("http"), target.as_ref(), &headers, version).map(|it| it.into_text().to_string())
     }
 
     #[test]
@@ -211,17 +216,24 @@ mod tests {
     }
 
     #[test]
+    fn the_port_that_is_left_out_is_that_of_the_scheme() {
+        let read = |scheme, text: &str| Authorities::of(scheme).parse(text.as_bytes()).unwrap().into_text();
+        assert_eq!([read("https", "a:443"), read("https", "a:80")].map(|text| text.to_string()), ["a", "a:80"]);
+        assert_eq!([read("http", "a:443"), read("http", "a:80")].map(|text| text.to_string()), ["a:443", "a"]);
+    }
+
+    #[test]
     fn the_host_is_to_be_had_without_its_port() {
         for (text, host) in [("a.b:8080", "a.b"), ("a.b:80", "a.b"), ("[::1]:1", "[::1]")] {
-            assert_eq!(Authority::parse(text.as_bytes()).unwrap().host(), host);
+            assert_eq!(Authority::parse(text.as_bytes(), 80).unwrap().host(), host);
         }
     }
 
     #[test]
     fn what_is_remembered_is_what_would_be_read() {
-        let asked = Authorities::default();
+        let asked = Authorities::of("http");
         for text in ["A.b", "A.b", "a.b:80", "a..b", "A.b", "a@b", "c"] {
-            assert_eq!(asked.parse(text.as_bytes()), Authority::parse(text.as_bytes()), "{text}");
+            assert_eq!(asked.parse(text.as_bytes()), Authority::parse(text.as_bytes(), 80), "{text}");
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn authority(bytes: &[u8]) -> Seen {
     let target: Option<uri::Authority> = lines.next().and_then(|target| target.parse().ok());
     let hosts: Vec<String> = lines.map(|line| format!("host: {line}")).collect();
     let headers = text::headers(hosts.iter().map(String::as_str));
-    let asked = Authorities::default();
+    let asked = Authorities::of("http");
     let read = ask(&asked, target.as_ref(), &headers, version);
     assert_eq!(ask(&asked, target.as_ref(), &headers, version), read, "what is remembered is something else");
     if headers.len() > 1 {
@@ -62,7 +62,7 @@ pub(crate) fn authority(bytes: &[u8]) -> Seen {
     }
     let mut again = HeaderMap::new();
     again.insert(HOST, HeaderValue::from_str(&whole).expect("an authority is a header value"));
-    let again = ask(&Authorities::default(), None, &again, Version::HTTP_11).map(|read| read.into_text());
+    let again = ask(&Authorities::of("http"), None, &again, Version::HTTP_11).map(|read| read.into_text());
     assert_eq!(again, Ok(whole), "it is not final");
     Seen::Accepted
 }
@@ -249,7 +249,7 @@ fn is_own(name: &HeaderName) -> bool {
 fn spelled(text: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.extend(HeaderValue::from_str(&unescaped(text)).ok().map(|value| (HOST, value)));
-    let read = ask(&Authorities::default(), None, &headers, Version::HTTP_11);
+    let read = ask(&Authorities::of("http"), None, &headers, Version::HTTP_11);
     read.map(|read| read.into_text().to_string()).unwrap_or_default()
 }
 

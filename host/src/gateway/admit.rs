@@ -49,7 +49,7 @@ pub(super) fn open(
             client: peer.address,
         },
         response: None,
-        attributes: Vec::new(),
+        attributes: peer.attributes.clone(),
         outcome: Outcome::default(),
     });
     (exchange, named, body)

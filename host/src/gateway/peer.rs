@@ -1,8 +1,14 @@
 //! Where requests come in: what is the same for all of one connection.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use crate::edge::Authorities;
+
+/// Attributes that an exchange begins with, by full name.
+pub(crate) type Attributes = Vec<(Arc<str>, Arc<str>)>;
 
 /// The other end of a client's connection.
 #[derive(Debug)]
@@ -15,11 +21,16 @@ pub(crate) struct Peer {
     pub(crate) scheme: &'static str,
     /// What it asks for.
     pub(crate) authorities: Authorities,
+    /// What TLS tells of the connection and the client, by full name: each exchange begins with them.
+    pub(crate) attributes: Attributes,
 }
 
 impl Peer {
-    pub(crate) fn new(address: SocketAddr, scheme: &'static str) -> Self {
+    /// One that is reached without TLS, or by TLS with what that tells.
+    pub(crate) fn new(address: SocketAddr, tls: Option<Attributes>) -> Self {
         let address = address.ip().to_canonical();
-        Self { address, text: address.to_string(), scheme, authorities: Authorities::default() }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (authorities, attributes) = (Authorities::of(scheme), tls.unwrap_or_default());
+        Self { address, text: address.to_string(), scheme, authorities, attributes }
     }
 }

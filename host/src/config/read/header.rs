@@ -68,7 +68,7 @@ fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, String)> {
             Some(("auth", _)) if chain.is_empty() => {
                 Err(("this route has no plugin that could authorize".to_owned(), "add `plugins = [...]`".to_owned()))
             }
-            Some((plugin, _)) if plugin != "auth" && !chain.contains(&plugin) => Err((
+            Some((plugin, _)) if plugin != "auth" && plugin != "tls" && !chain.contains(&plugin) => Err((
                 format!("plugin `{plugin}` is not in this route's chain"),
                 or_none(plugin, chain, "the route has no plugins"),
             )),

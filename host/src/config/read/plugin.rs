@@ -14,7 +14,7 @@ use crate::config::{
 };
 
 /// They mean something else in `${NAME.…}`.
-const RESERVED: [&str; 4] = ["auth", "request", "path", "env"];
+const RESERVED: [&str; 5] = ["auth", "request", "path", "env", "tls"];
 
 pub(super) fn plugin(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Plugin> {
     if RESERVED.contains(&entry.name) {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{address, collection, file, to_usize};
+use super::{address, collection, file, tls, to_usize};
 use crate::config::{
     ClientLimits, Compile, Forwarded, Listener, Log, LogFormat, Server,
     problem::{Problem, quoted, suggestion},
@@ -154,8 +154,16 @@ pub(super) fn listeners(root: &mut Table<'_>) -> (Option<SocketAddr>, Vec<Listen
             continue;
         };
         let address = table.required("address", "\"0.0.0.0:8080\"", &mut unique);
-        table.finish(&answers);
-        listeners.extend(address.map(|address| Listener { name: entry.name.to_owned(), address }));
+        let tls = table.optional("tls", tls::listener).flatten();
+        table.finish(&[
+            ("certificate", "write `[listeners.NAME.tls]` with `certificates = [{ certificate = ..., key = ... }]`"),
+            ("ssl", "it is called `tls`"),
+            ("https", "write a table `[listeners.NAME.tls]`"),
+            answers[0],
+            answers[1],
+            answers[2],
+        ]);
+        listeners.extend(address.map(|address| Listener { name: entry.name.to_owned(), address, tls }));
     }
     let admin = root.optional("admin", Node::table).and_then(|mut table| {
         let address = table.required("address", "\"127.0.0.1:9090\"", &mut unique);
