@@ -52,7 +52,9 @@ impl Config {
 
     /// The files that it names and that are read when it is loaded: components, certificates and keys.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let tls = self.listeners.iter().filter_map(|listener| listener.tls.as_ref()).flat_map(crate::tls::files);
+        let listeners = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let upstreams = self.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
+        let tls = listeners.flat_map(ListenerTls::files).chain(upstreams.flat_map(UpstreamTls::files));
         self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls)
     }
 
@@ -192,6 +194,19 @@ pub struct ListenerTls {
     pub clients: Option<ClientCertificates>,
 }
 
+impl ListenerTls {
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let certificates = self.certificates.iter().flat_map(CertificateFiles::both);
+        certificates.chain(self.clients.iter().map(|clients| clients.ca.clone()))
+    }
+}
+
+impl UpstreamTls {
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.certificate.iter().flat_map(CertificateFiles::both).chain(self.ca.clone())
+    }
+}
+
 /// A certificate with its key, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
@@ -199,6 +214,12 @@ pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// Its key: PKCS #8, PKCS #1 or SEC 1.
     pub key: PathBuf,
+}
+
+impl CertificateFiles {
+    fn both(&self) -> [PathBuf; 2] {
+        [self.certificate.clone(), self.key.clone()]
+    }
 }
 
 /// `client_ca` and `client_certificate`.
@@ -219,6 +240,17 @@ pub enum TlsVersion {
     Tls13,
 }
 
+/// `[upstreams.NAME.tls]`
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Certificates of those whom the upstream's may come from, in PEM; default: Mozilla's list, as compiled in.
+    pub ca: Option<PathBuf>,
+    /// What the gateway shows when it is asked; default nothing.
+    pub certificate: Option<CertificateFiles>,
+    /// The name that is asked for (SNI) and that the certificate must be for; default the host of `url`.
+    pub server_name: String,
+}
+
 /// `[upstreams.NAME]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
@@ -228,6 +260,8 @@ pub struct Upstream {
     pub host: String,
     /// Port, from `url`.
     pub port: u16,
+    /// Where `url` is one of `https`.
+    pub tls: Option<UpstreamTls>,
     /// Default 1 s; beyond: 504.
     pub connect_timeout: Duration,
     /// From the sent request to the response's header section; default 30 s (AWS: 29 s); beyond: 504.

@@ -47,7 +47,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
     let snapshot = worker.gateway.snapshot();
     let limits = snapshot.config.limits.clone();
     let opened = async {
-        match snapshot.tls.get(listener).and_then(Option::as_ref) {
+        match snapshot.acceptors.get(listener).and_then(Option::as_ref) {
             None => plain(stream, limits.header_timeout).await.map(|opened| (opened, None)),
             // Boxed: a connection without it does not carry the room.
             Some(acceptor) => Box::pin(handshake::shake(&worker, acceptor, stream, address)).await,

@@ -19,7 +19,7 @@ use crate::{
     metrics::{Alive, Metrics},
     plugin::{Plugin, Surroundings, Unloadable},
     route::Router,
-    tls::Acceptor,
+    tls::{Acceptor, Connector, Wrong},
 };
 
 /// A loaded configuration.
@@ -33,15 +33,20 @@ pub struct Snapshot {
     pub(crate) via: Option<Via>,
     pub(crate) plugins: Vec<Arc<Plugin>>,
     /// Parallel to `config.listeners`.
-    pub(crate) tls: Vec<Option<Acceptor>>,
+    pub(crate) acceptors: Vec<Option<Acceptor>>,
+    /// Parallel to `config.upstreams`.
+    pub(crate) connectors: Vec<Option<Connector>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Parallel to `config.upstreams`: the number under which workers keep its connections.
     pub(crate) endpoints: Vec<usize>,
     /// Every endpoint that this process has known; a number is never given twice.
-    known_endpoints: Arc<Vec<(String, u16)>>,
+    known_endpoints: Arc<Vec<Endpoint>>,
     _alive: Alive,
 }
+
+/// Where connections to one are as good as those to another: host, port, and what TLS was made of.
+type Endpoint = (String, u16, Option<[u8; 32]>);
 
 /// The plugins of a route by what they do, and the route's constants. Plugins are indices into `Snapshot::plugins`.
 #[derive(Debug)]
@@ -97,44 +102,71 @@ impl Snapshot {
                 Err(reasons) => problems.extend(reasons.iter().map(|reason| located(&config, &plugin.name, reason))),
             }
         }
-        let mut tls = Vec::with_capacity(config.listeners.len());
+        let mut at = |table: &str, name: &str, wrong: Vec<Wrong>| {
+            problems.extend(wrong.into_iter().map(|(at, message)| {
+                let table = [table, name, "tls"].into_iter();
+                let path: Vec<&str> = table.chain(at.iter().map(String::as_str)).collect();
+                Problem::at(config.source.locate(&path), message)
+            }));
+        };
+        let (mut acceptors, mut connectors) = (Vec::new(), Vec::new());
         for listener in &config.listeners {
-            let acceptor = listener.tls.as_ref().map(|tls| {
-                let before = serving.and_then(|snapshot| snapshot.acceptor(&listener.name));
-                Acceptor::load(tls, before)
-            });
-            match acceptor.transpose() {
-                Ok(acceptor) => tls.push(acceptor),
-                Err(wrong) => problems.extend(wrong.into_iter().map(|(at, message)| {
-                    let table = ["listeners", &listener.name, "tls"].into_iter();
-                    let path: Vec<&str> = table.chain(at.iter().map(String::as_str)).collect();
-                    Problem::at(config.source.locate(&path), message)
-                })),
-            }
+            let before = serving.and_then(|snapshot| snapshot.acceptor(&listener.name));
+            let loaded = listener.tls.as_ref().map(|tls| Acceptor::load(tls, before)).transpose();
+            acceptors.push(loaded.unwrap_or_else(|wrong| {
+                at("listeners", &listener.name, wrong);
+                None
+            }));
+        }
+        for upstream in &config.upstreams {
+            let before = serving.and_then(|snapshot| snapshot.connector(&upstream.name));
+            let loaded = upstream.tls.as_ref().map(|tls| Connector::load(tls, before)).transpose();
+            connectors.push(loaded.unwrap_or_else(|wrong| {
+                at("upstreams", &upstream.name, wrong);
+                None
+            }));
         }
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
         tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
-        Ok(Self { tls, ..Self::of(config, plugins, serving, metrics) })
+        let (endpoints, known_endpoints) = number_endpoints(&config, &connectors, serving);
+        let this = Self::of(config, plugins, serving, metrics);
+        Ok(Self { acceptors, connectors, endpoints, known_endpoints, ..this })
     }
 
-    /// The snapshot of a configuration with its plugins, in the same order.
+    /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
     pub(crate) fn of(config: Config, plugins: Vec<Arc<Plugin>>, serving: Option<&Snapshot>, metrics: &Metrics) -> Self {
         let chains = (0..config.routes.len()).map(|route| Chain::new(&config, route, &plugins, metrics)).collect();
-        let (endpoints, known_endpoints) = number_endpoints(&config, serving);
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
         let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
         let _alive = metrics.snapshot_alive();
-        let tls = Vec::new();
-        Self { generation, config, router, via, plugins, tls, chains, endpoints, known_endpoints, _alive }
+        Self {
+            generation,
+            config,
+            router,
+            via,
+            plugins,
+            acceptors: Vec::new(),
+            connectors: Vec::new(),
+            chains,
+            endpoints: Vec::new(),
+            known_endpoints: Arc::default(),
+            _alive,
+        }
     }
 
     /// What the listener of a name answers handshakes with.
     fn acceptor(&self, name: &str) -> Option<&Acceptor> {
         let listener = self.config.listeners.iter().position(|listener| listener.name == name)?;
-        self.tls.get(listener)?.as_ref()
+        self.acceptors.get(listener)?.as_ref()
+    }
+
+    /// How connections to the upstream of a name begin.
+    fn connector(&self, name: &str) -> Option<&Connector> {
+        let upstream = self.config.upstreams.iter().position(|upstream| upstream.name == name)?;
+        self.connectors.get(upstream)?.as_ref()
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
@@ -153,15 +185,22 @@ fn located(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {
     Problem::at(config.source.locate(&path), format!("plugin `{plugin}`: {}", reason.message))
 }
 
-fn number_endpoints(config: &Config, serving: Option<&Snapshot>) -> (Vec<usize>, Arc<Vec<(String, u16)>>) {
+fn number_endpoints(
+    config: &Config,
+    connectors: &[Option<Connector>],
+    serving: Option<&Snapshot>,
+) -> (Vec<usize>, Arc<Vec<Endpoint>>) {
     let mut known = serving.map(|snapshot| Vec::clone(&snapshot.known_endpoints)).unwrap_or_default();
-    let mut number = |host: &str, port: u16| {
-        known.iter().position(|(h, p)| h == host && *p == port).unwrap_or_else(|| {
-            known.push((host.to_owned(), port));
+    let endpoints = config.upstreams.iter().zip(connectors).map(|(upstream, connector)| {
+        (upstream.host.clone(), upstream.port, connector.as_ref().map(|connector| connector.digest))
+    });
+    let mut number = |endpoint: Endpoint| {
+        known.iter().position(|other| *other == endpoint).unwrap_or_else(|| {
+            known.push(endpoint);
             known.len() - 1
         })
     };
-    let numbers = config.upstreams.iter().map(|upstream| number(&upstream.host, upstream.port)).collect();
+    let numbers = endpoints.map(&mut number).collect();
     (numbers, Arc::new(known))
 }
 

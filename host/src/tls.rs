@@ -1,18 +1,18 @@
-//! TLS of listeners: versions and ciphers of Mozilla's "intermediate" configuration, HTTP/2 and HTTP/1.1 by ALPN (RFC
+//! TLS. Of listeners: versions and ciphers of Mozilla's "intermediate" configuration, HTTP/2 and HTTP/1.1 by ALPN (RFC
 //! 7301), a certificate by the name that the client asks for (SNI, RFC 6066 section 3), and clients' own certificates.
+//!
+//! To upstreams: their certificate is always verified, and HTTP/1.1 is spoken.
 //!
 //! What is loaded belongs to a snapshot: a reload reads the files again, and new connections use what they hold then.
 
 mod certificate;
 mod client;
+mod upstream;
 
 pub(crate) use client::attributes;
+pub(crate) use upstream::Connector;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     RootCertStore, ServerConfig,
@@ -24,7 +24,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{ClientCertificates, ListenerTls, TlsVersion},
+    config::{ListenerTls, TlsVersion},
     file,
 };
 use certificate::Certificates;
@@ -55,7 +55,7 @@ impl Acceptor {
         let certificates = Certificates::load(&tls.certificates, &provider(), &mut digest).map_err(|errors| {
             wrong.extend(errors);
         });
-        let clients = tls.clients.as_ref().map(|clients| roots(clients, &mut digest)).transpose();
+        let clients = tls.clients.as_ref().map(|clients| roots(&clients.ca, &mut digest)).transpose();
         let clients = clients.map_err(|error| wrong.push((vec!["client_ca".to_owned()], error)));
         let (Ok(certificates), Ok(clients)) = (certificates, clients) else { return Err(wrong) };
         let made_of = (digest.finalize().into(), tls.clone());
@@ -88,20 +88,15 @@ impl Acceptor {
     }
 }
 
-/// Every file that a listener's TLS depends on.
-pub(crate) fn files(tls: &ListenerTls) -> impl Iterator<Item = PathBuf> {
-    let pairs = tls.certificates.iter().flat_map(|files| [files.certificate.clone(), files.key.clone()]);
-    pairs.chain(tls.clients.iter().map(|clients| clients.ca.clone()))
-}
-
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-fn roots(clients: &ClientCertificates, digest: &mut Sha256) -> Result<Arc<RootCertStore>, String> {
+/// Those whom certificates may come from.
+fn roots(ca: &Path, digest: &mut Sha256) -> Result<Arc<RootCertStore>, String> {
     let mut roots = RootCertStore::empty();
-    for authority in chain(&clients.ca, digest)? {
-        roots.add(authority).map_err(|error| format!("{}: {error}", clients.ca.display()))?;
+    for authority in chain(ca, digest)? {
+        roots.add(authority).map_err(|error| format!("{}: {error}", ca.display()))?;
     }
     Ok(Arc::new(roots))
 }

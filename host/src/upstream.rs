@@ -10,6 +10,7 @@ pub(crate) mod fuzz;
 mod head;
 mod pool;
 mod sending;
+mod stream;
 
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::time::Instant;
 
-use crate::{body::RequestBody, config, exchange::Progress, failure::Failure};
+use crate::{body::RequestBody, config, exchange::Progress, failure::Failure, tls::Connector};
 use body::Back;
 use connection::{Connection, Lost};
 use head::Head;
@@ -32,6 +33,8 @@ const JOINED: usize = 16 << 10;
 /// A request to send.
 pub(crate) struct Request<'a> {
     pub(crate) upstream: &'a config::Upstream,
+    /// Where it is reached by `https`.
+    pub(crate) tls: Option<&'a Connector>,
     pub(crate) pools: &'a Pools,
     /// The number under which the upstream's connections are kept.
     pub(crate) endpoint: usize,
@@ -68,7 +71,7 @@ struct Outbound<'a> {
 
 /// Sends a request and waits for the header section of the answer.
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
-    let Request { upstream, pools, endpoint, method, head, outgoing, body, mut headers, progress, now } = request;
+    let Request { upstream, tls, pools, endpoint, method, head, outgoing, body, mut headers, progress, now } = request;
     let pool = pools.of(endpoint);
     let repeatable = body.is_empty() && is_idempotent(method);
     let mut outbound = Outbound { upstream, method, head, outgoing, body: Some(body), progress };
@@ -82,7 +85,7 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
                 connection
             }
             // Boxed, as the room for what is rare is paid by every request.
-            None => Box::pin(Connection::open(upstream, &pools.descriptors)).await?,
+            None => Box::pin(Connection::open(upstream, tls, &pools.descriptors)).await?,
         };
         let (why, repeat) = match outbound.exchange(&mut connection, headers).await {
             Ok((head, sending)) => {

@@ -1,6 +1,14 @@
-//! Certificates made for a test, and a client that speaks TLS.
+//! Certificates made for a test, and clients and servers that speak TLS.
 
-use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http::Request;
@@ -10,13 +18,17 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::{
-    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
 use super::Reply;
 
@@ -163,4 +175,64 @@ pub(crate) async fn ask(stream: TlsStream<TcpStream>, name: &str, path: &str) ->
     };
     let (head, body) = response.into_parts();
     Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.collect().await?.to_bytes() })
+}
+
+/// A server of an authority's certificate.
+pub(crate) fn acceptor(authority: &Authority, file: &str, clients: Option<&Authority>) -> TlsAcceptor {
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let roots = Arc::new(clients.client().roots);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::new(default_provider()));
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let chain = CertificateDer::pem_file_iter(authority.file(&format!("{file}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(authority.file(&format!("{file}.key"))).unwrap();
+    Arc::new(builder.with_single_cert(chain.map(Result::unwrap).collect(), key).unwrap()).into()
+}
+
+/// TLS in front of an upstream: what comes through it goes on without.
+pub(crate) struct Front {
+    pub(crate) address: SocketAddr,
+    /// Handshakes that went well.
+    pub(crate) shaken: Arc<AtomicUsize>,
+}
+
+impl Front {
+    pub(crate) async fn start(acceptor: TlsAcceptor, upstream: SocketAddr) -> Self {
+        let shaken = Arc::new(AtomicUsize::new(0));
+        let counted = shaken.clone();
+        let address = serve(acceptor, move |mut stream| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                let mut inner = TcpStream::connect(upstream).await.unwrap();
+                let _ = copy_bidirectional(&mut stream, &mut inner).await;
+            }
+        });
+        Self { address: address.await, shaken }
+    }
+}
+
+/// A server that does something with each connection.
+pub(crate) async fn serve<F: Future<Output = ()> + Send + 'static>(
+    acceptor: TlsAcceptor,
+    with: impl Fn(tokio_rustls::server::TlsStream<TcpStream>) -> F + Send + Sync + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let with = Arc::new(with);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, with) = (acceptor.clone(), with.clone());
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    with(stream).await;
+                }
+            });
+        }
+    });
+    address
 }

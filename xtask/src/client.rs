@@ -76,11 +76,11 @@ pub(crate) fn send(request: &Request) -> Result<Response> {
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Response> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Response> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").context("the answer has no end of its headers")?;
     let head = std::str::from_utf8(&bytes[..end]).context("the headers are not UTF-8")?;
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/")?.split(' ').nth(1)?.parse().ok());
     let status = status.context("the answer has no status line")?;
     let headers = lines
         .map(|line| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())))

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    client,
+    apt,
     guests::{self, Way},
     process::{self, Running},
     requests::{self, Expected, Try},
@@ -136,13 +136,28 @@ pub(crate) fn check(name: &str) -> Result<()> {
 }
 
 /// Starts the upstream (once in a process) and the gateway, and waits until it serves.
-fn start(example: &Path, stdout: Stdio) -> Result<Running> {
+pub(crate) fn start(example: &Path, stdout: Stdio) -> Result<Running> {
     free(GATEWAY)?;
+    prepare(example)?;
     start_upstream()?;
     let mut command = process::command(gateway());
     let mut gateway = Running::start(command.arg("run").arg(example.join("gatehouse.toml")).stdout(stdout))?;
     wait_for(&mut gateway, GATEWAY)?;
     Ok(gateway)
+}
+
+/// Runs the example's `prepare.sh`, if it has one: it makes certificates with openssl, and curl asks over TLS.
+pub(crate) fn prepare(example: &Path) -> Result<()> {
+    let script = example.join("prepare.sh");
+    if !script.is_file() {
+        return Ok(());
+    }
+    for (tool, version) in [("openssl", "version"), ("curl", "--version")] {
+        if process::output(process::command(tool).arg(version)).is_err() {
+            apt::install(&[tool, "ca-certificates"], "trying TLS")?;
+        }
+    }
+    process::run(&mut process::command(script))
 }
 
 /// Starts the example upstream, once in a process.
@@ -186,7 +201,7 @@ fn lines_of(child: &mut Running) -> Result<mpsc::Receiver<String>> {
 /// Makes one request; what differs from what is expected.
 fn attempt(one: &Try, lines: &mpsc::Receiver<String>) -> Result<Vec<String>> {
     let _older = lines.try_iter().count();
-    let response = client::send(&one.request)?;
+    let response = one.way.send()?;
     let mut found: Vec<_> = one.expected.iter().filter_map(|expected| expected.differs(&response)).collect();
     let mut wanted: Vec<_> = one.expected.iter().filter_map(stdout_text).collect();
     let end = Instant::now() + LINE_LIMIT;

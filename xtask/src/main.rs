@@ -19,6 +19,7 @@ mod requests;
 mod soak;
 mod test;
 mod tidy;
+mod tls;
 mod tool;
 mod upstream;
 mod usage;
@@ -54,6 +55,8 @@ enum Command {
     Soak(soak::Options),
     /// Runs the fuzz targets under libFuzzer, each from its corpus
     Fuzz(fuzz::Options),
+    /// Holds our TLS against Mozilla's "intermediate" configuration, by sslyze
+    Tls,
     /// Holds the dependencies against deny.toml: advisories, licences, bans, sources
     Audit(audit::Options),
     /// Serves the example upstream alone
@@ -82,6 +85,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Languages(options) => languages::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Tls => tls::run(),
         Command::Audit(options) => audit::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }

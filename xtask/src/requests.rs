@@ -13,6 +13,8 @@
 //!   stdout "status":200
 //! ```
 //!
+//! Where the URL is one of `https`, curl itself is asked.
+//!
 //! `header` wants a whole value, `absent` that there is no such header, `body` and `stdout` a text within the body and
 //! within a line that the gateway wrote to its standard output.
 
@@ -20,7 +22,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::client::{Request, Response};
+use crate::{
+    client::{self, Request, Response},
+    process,
+};
 
 /// A request to try.
 #[derive(Debug)]
@@ -30,8 +35,32 @@ pub(crate) struct Try {
     /// The curl line as written.
     pub(crate) line: String,
     /// The same, understood.
-    pub(crate) request: Request,
+    pub(crate) way: Way,
     pub(crate) expected: Vec<Expected>,
+}
+
+/// How a request is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the check's own client.
+    Own(Request),
+    /// By curl with these arguments, where TLS is spoken.
+    Curl(Vec<String>),
+}
+
+impl Way {
+    /// Makes the request.
+    pub(crate) fn send(&self) -> Result<Response> {
+        match self {
+            Self::Own(request) => client::send(request),
+            Self::Curl(arguments) => {
+                let output = process::output(
+                    process::command("curl").args(["-s", "--raw", "--max-time", "10"]).args(arguments),
+                )?;
+                client::parse(output.as_bytes())
+            }
+        }
+    }
 }
 
 /// Something to expect of an answer.
@@ -62,8 +91,8 @@ fn parse(text: &str) -> Result<Vec<Try>> {
         if let Some(comment) = line.strip_prefix('#') {
             title.push(comment.trim());
         } else if line.starts_with("curl ") {
-            let request = curl(line).with_context(place)?;
-            tries.push(Try { title: title.join(" "), line: line.to_owned(), request, expected: Vec::new() });
+            let way = way(line).with_context(place)?;
+            tries.push(Try { title: title.join(" "), line: line.to_owned(), way, expected: Vec::new() });
             title.clear();
         } else if !line.trim().is_empty() {
             let last = tries.last_mut().context("an expectation comes after its curl line").with_context(place)?;
@@ -120,6 +149,13 @@ impl Expected {
             Self::Body(text) => format!("body   {text}"),
             Self::Stdout(text) => format!("stdout {text}"),
         }
+    }
+}
+
+fn way(line: &str) -> Result<Way> {
+    match line.contains(" https://") {
+        true => Ok(Way::Curl(words(line)?.split_off(1))),
+        false => curl(line).map(Way::Own),
     }
 }
 

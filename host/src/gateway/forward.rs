@@ -40,6 +40,7 @@ pub(super) async fn forward(
     }
     let sent = upstream::send(upstream::Request {
         upstream: &snapshot.config.upstreams[index],
+        tls: snapshot.connectors[index].as_ref(),
         pools: &worker.upstreams,
         endpoint: snapshot.endpoints[index],
         method: &exchange.request.method,

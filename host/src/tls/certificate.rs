@@ -43,31 +43,17 @@ impl Certificates {
         if wrong.is_empty() { Ok(this) } else { Err(wrong) }
     }
 
-    /// An error says with which of the two keys.
     fn add(
         &mut self,
         files: &CertificateFiles,
         provider: &CryptoProvider,
         digest: &mut Sha256,
     ) -> Result<(), (&'static str, String)> {
-        let (certificate, key_file) = (files.certificate.display(), files.key.display());
-        let chain = chain(&files.certificate, digest).map_err(|error| ("certificate", error))?;
-        let key = read(&files.key, digest).map_err(|error| ("key", error))?;
-        let key = PrivateKeyDer::from_pem_slice(&key)
-            .map_err(|error| ("key", format!("{key_file} holds no private key that can be read: {error}")))?;
-        let described = described(&chain[0]);
-        let (names, until) = described.ok_or_else(|| ("certificate", format!("{certificate} is no certificate")))?;
-        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => ("key", format!("{key_file} is not the key of {certificate}")),
-            error => ("certificate", format!("{certificate} with {key_file}: {error}")),
-        })?;
-        if SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| until < now.as_secs().cast_signed()) {
-            tracing::warn!("the certificate {certificate} has expired: clients will refuse it");
-        }
-        for name in names {
+        let certified = pair(files, provider, digest)?;
+        for name in certified.end_entity_cert().ok().and_then(|der| described(der)).unwrap_or_default().0 {
             self.by_name.entry(name).or_default().push(self.all.len());
         }
-        self.all.push(Arc::new(certified));
+        self.all.push(certified);
         Ok(())
     }
 
@@ -87,8 +73,33 @@ impl Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
-        self.named(hello.server_name()).find(fits).cloned()
+        let named = || self.named(hello.server_name());
+        // Where none fits, rustls says what is not in common.
+        named().find(fits).or_else(|| named().next()).cloned()
     }
+}
+
+/// A certificate with its key. An error says with which of the two.
+pub(super) fn pair(
+    files: &CertificateFiles,
+    provider: &CryptoProvider,
+    digest: &mut Sha256,
+) -> Result<Arc<CertifiedKey>, (&'static str, String)> {
+    let (certificate, key_file) = (files.certificate.display(), files.key.display());
+    let chain = chain(&files.certificate, digest).map_err(|error| ("certificate", error))?;
+    let key = read(&files.key, digest).map_err(|error| ("key", error))?;
+    let key = PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|error| ("key", format!("{key_file} holds no private key that can be read: {error}")))?;
+    let described = described(&chain[0]);
+    let (_, until) = described.ok_or_else(|| ("certificate", format!("{certificate} is no certificate")))?;
+    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => ("key", format!("{key_file} is not the key of {certificate}")),
+        error => ("certificate", format!("{certificate} with {key_file}: {error}")),
+    })?;
+    if SystemTime::now().duration_since(UNIX_EPOCH).is_ok_and(|now| until < now.as_secs().cast_signed()) {
+        tracing::warn!("the certificate {certificate} has expired: others will refuse it");
+    }
+    Ok(Arc::new(certified))
 }
 
 /// The DNS names of a certificate, and when it ends, in seconds since 1970.

@@ -4,7 +4,13 @@ use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 
 use rustls::{ProtocolVersion, ServerConnection};
 use sha2::{Digest, Sha256};
-use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+use x509_parser::{
+    certificate::X509Certificate,
+    extensions::GeneralName,
+    objects::{oid_registry, oid2abbrev},
+    prelude::FromDer as _,
+    x509::{AttributeTypeAndValue, X509Name},
+};
 
 type Attribute = (Arc<str>, Arc<str>);
 
@@ -25,8 +31,8 @@ pub(crate) fn attributes(connection: &ServerConnection) -> Vec<Attribute> {
     if let Some(der) = shown
         && let Ok((_, certificate)) = X509Certificate::from_der(der)
     {
-        set("tls.client-subject", certificate.subject().to_string());
-        set("tls.client-issuer", certificate.issuer().to_string());
+        set("tls.client-subject", distinguished(certificate.subject()));
+        set("tls.client-issuer", distinguished(certificate.issuer()));
         set("tls.client-serial", hex(certificate.raw_serial()));
         set("tls.client-fingerprint", hex(&Sha256::digest(der)));
         let names = certificate.subject_alternative_name().ok().flatten();
@@ -34,6 +40,43 @@ pub(crate) fn attributes(connection: &ServerConnection) -> Vec<Attribute> {
         set("tls.client-names", names.collect::<Vec<_>>().join(","));
     }
     attributes
+}
+
+/// A distinguished name as RFC 4514 writes it: the last part first, and what would end a part escaped.
+fn distinguished(name: &X509Name<'_>) -> String {
+    let mut parts: Vec<String> =
+        name.iter_rdn().map(|part| part.iter().map(attribute).collect::<Vec<_>>().join("+")).collect();
+    parts.reverse();
+    parts.join(",")
+}
+
+fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let kind = oid2abbrev(attribute.attr_type(), oid_registry());
+    let kind = kind.map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);
+    match attribute.as_str() {
+        Ok(text) => format!("{kind}={}", escaped(text)),
+        Err(_) => format!("{kind}=#{}", hex(attribute.as_slice())),
+    }
+}
+
+/// RFC 4514 section 2.4.
+fn escaped(text: &str) -> String {
+    let last = text.chars().count().saturating_sub(1);
+    let mut escaped = String::with_capacity(text.len());
+    for (at, c) in text.chars().enumerate() {
+        let special = matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
+            || (at == 0 && matches!(c, ' ' | '#'))
+            || (at == last && c == ' ');
+        match c {
+            '\0'..='\x1f' | '\x7f' => {
+                // Writing to a string can not fail.
+                let _ = write!(escaped, "\\{:02x}", u32::from(c));
+            }
+            _ if special => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// A subject alternative name (RFC 5280 section 4.2.1.6) as OpenSSL writes it, if it is of a common kind. A comma would end
@@ -59,4 +102,24 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_be_read_as_two() {
+        for (text, expected) in [
+            ("alice", "alice"),
+            ("alice,O=Admin", r"alice\,O=Admin"),
+            ("a+b=\"c\"<d>;\\", r#"a\+b=\"c\"\<d\>\;\\"#),
+            (" # ", r"\ #\ "),
+            ("#", r"\#"),
+            ("a\nb", r"a\0ab"),
+            ("", ""),
+        ] {
+            assert_eq!(escaped(text), expected);
+        }
+    }
 }

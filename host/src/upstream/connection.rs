@@ -16,23 +16,23 @@ use bytes::BytesMut;
 use http::{HeaderMap, Method};
 use tokio::{
     io::AsyncWrite,
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    net::TcpStream,
     time::{Instant, timeout},
 };
+use tokio_rustls::TlsConnector;
 use tokio_util::io::poll_read_buf;
 
 use super::{
     head::{self, Head},
     sending::{Sending, SendingEnded},
+    stream::{self, ReadHalf, WriteHalf},
 };
 use crate::{
     config,
     deadline::Deadline,
     descriptors::{Place, Upstreams},
     failure::Failure,
+    tls::Connector,
 };
 
 /// Room for a read at the beginning of an answer: with most answers all of it.
@@ -40,9 +40,9 @@ const FIRST_READ: usize = 8 << 10;
 
 /// A connection.
 pub(super) struct Connection {
-    read: OwnedReadHalf,
+    read: ReadHalf,
     /// With [`Sending`] while that is at work.
-    write: Option<OwnedWriteHalf>,
+    write: Option<WriteHalf>,
     /// What was read and not taken yet.
     pub(super) buffer: BytesMut,
     pub(super) deadline: Deadline,
@@ -61,26 +61,38 @@ pub(super) enum Lost {
 }
 
 impl Connection {
-    /// Opens one.
-    pub(super) async fn open(upstream: &config::Upstream, descriptors: &Upstreams) -> Result<Box<Self>, Failure> {
+    /// Opens one. `connect_timeout` is for all of it, a handshake too.
+    pub(super) async fn open(
+        upstream: &config::Upstream,
+        tls: Option<&Connector>,
+        descriptors: &Upstreams,
+    ) -> Result<Box<Self>, Failure> {
         let unreachable =
             |error: io::Error| Failure::UpstreamUnreachable(format!("{}:{}: {error}", upstream.host, upstream.port));
         let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
         let place = descriptors.take().ok_or_else(none)?;
         let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
-        let connecting = timeout(upstream.connect_timeout, TcpStream::connect((host, upstream.port)));
-        let stream = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
-        let (read, write) = stream.into_split();
+        let connecting = timeout(upstream.connect_timeout, async {
+            let stream = TcpStream::connect((host, upstream.port)).await?;
+            stream.set_nodelay(true)?;
+            match tls {
+                None => Ok(stream::plain(stream)),
+                Some(Connector { config, name, .. }) => {
+                    let shaking = TlsConnector::from(config.clone()).connect(name.clone(), stream);
+                    let shaken = shaking.await.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")));
+                    shaken.map(stream::tls)
+                }
+            }
+        });
+        let opened = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?;
+        let (read, write) = opened.map_err(unreachable)?;
         let deadline = Deadline::new(Instant::now() + upstream.first_byte_timeout);
         Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place }))
     }
 
-    /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end. It asks the system only
-    /// when the runtime has seen that something is there.
-    pub(super) fn is_quiet(&self) -> bool {
-        let nothing = self.read.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        nothing && self.buffer.is_empty() && self.write.is_some()
+    /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.read.is_quiet() && self.buffer.is_empty() && self.write.is_some()
     }
 
     /// Writes the header section of a request.
@@ -89,11 +101,24 @@ impl Connection {
         while written < head.len() {
             written += poll_fn(|cx| self.poll_write_head(cx, head, written)).await?;
         }
-        Ok(())
+        match self.write.as_ref().is_some_and(WriteHalf::holds_back) {
+            true => poll_fn(|cx| self.poll_flush_head(cx)).await,
+            false => Ok(()),
+        }
+    }
+
+    fn poll_flush_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let Some(write) = &mut self.write else { return Poll::Ready(Ok(())) };
+        match Pin::new(write).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(|error| Lost::Unanswered(error.to_string()))),
+            Poll::Pending => self.deadline.poll(cx).map(|()| Err(Lost::Failed(Failure::UpstreamTimeout))),
+        }
     }
 
     fn poll_write_head(&mut self, cx: &mut Context<'_>, head: &[u8], written: usize) -> Poll<Result<usize, Lost>> {
-        let lost = |why: String| if written == 0 { Lost::Unsent(why) } else { Lost::Unanswered(why) };
+        // With TLS a part may have left although nothing was taken.
+        let unsent = written == 0 && !self.write.as_ref().is_some_and(WriteHalf::holds_back);
+        let lost = |why: String| if unsent { Lost::Unsent(why) } else { Lost::Unanswered(why) };
         let Some(write) = &mut self.write else { return Poll::Ready(Err(lost("it takes no request".into()))) };
         match Pin::new(write).poll_write(cx, &head[written..]) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(lost("it takes no bytes".into()))),
@@ -103,12 +128,12 @@ impl Connection {
     }
 
     /// Lends the writing half to the task that sends a body.
-    pub(super) fn lend(&mut self) -> Option<OwnedWriteHalf> {
+    pub(super) fn lend(&mut self) -> Option<WriteHalf> {
         self.write.take()
     }
 
     /// Takes the writing half back.
-    pub(super) fn give_back(&mut self, write: OwnedWriteHalf) {
+    pub(super) fn give_back(&mut self, write: WriteHalf) {
         self.write = Some(write);
     }
 

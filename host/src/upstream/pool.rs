@@ -76,7 +76,7 @@ impl Pool {
     /// The connection used last, as it is the least likely to have been closed.
     pub(super) fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let mut kept = self.kept.borrow_mut();
-        while let Some(Kept { connection, until }) = kept.pop() {
+        while let Some(Kept { mut connection, until }) = kept.pop() {
             if now < until && connection.is_quiet() {
                 return Some(connection);
             }
@@ -101,7 +101,7 @@ async fn sweep(pool: Rc<Pool>) {
     while !pool.kept.borrow().is_empty() {
         tokio::time::sleep(SWEEP).await;
         let now = Instant::now();
-        pool.kept.borrow_mut().retain(|kept| now < kept.until && kept.connection.is_quiet());
+        pool.kept.borrow_mut().retain_mut(|kept| now < kept.until && kept.connection.is_quiet());
     }
     pool.sweeping.set(false);
 }

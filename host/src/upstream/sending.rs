@@ -14,12 +14,11 @@ use bytes::{Buf, Bytes};
 use http_body::Body;
 use tokio::{
     io::AsyncWriteExt,
-    net::tcp::OwnedWriteHalf,
     task::{JoinHandle, spawn_local},
     time::timeout,
 };
 
-use super::head::Outgoing;
+use super::{head::Outgoing, stream::WriteHalf};
 use crate::{
     body::{Broken, RequestBody},
     exchange::Progress,
@@ -28,7 +27,7 @@ use crate::{
 
 /// A body that is being sent. Dropped, it is broken off.
 pub(super) struct Sending {
-    task: Option<JoinHandle<Result<OwnedWriteHalf, Error>>>,
+    task: Option<JoinHandle<Result<WriteHalf, Error>>>,
     /// Counts the bytes of it that come from the client.
     progress: Arc<Progress>,
     /// How many had come when somebody last asked.
@@ -38,7 +37,7 @@ pub(super) struct Sending {
 /// How the sending of a body has ended.
 pub(super) enum SendingEnded {
     /// All of it is written.
-    Whole(OwnedWriteHalf),
+    Whole(WriteHalf),
     /// The upstream takes no more of it.
     Refused,
     /// It broke off on its way to us.
@@ -58,7 +57,7 @@ impl From<io::Error> for Error {
 
 impl Sending {
     /// Begins.
-    pub(super) fn start(write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing, progress: Arc<Progress>) -> Self {
+    pub(super) fn start(write: WriteHalf, body: RequestBody, outgoing: Outgoing, progress: Arc<Progress>) -> Self {
         Self { task: Some(spawn_local(send(write, body, outgoing))), progress, moved: 0 }
     }
 
@@ -82,7 +81,7 @@ impl Sending {
     }
 
     /// Its answer is complete: the writing half, if all is written; else it goes on alone, for as long as it moves.
-    pub(super) fn settle(mut self, idle: Duration) -> Option<OwnedWriteHalf> {
+    pub(super) fn settle(mut self, idle: Duration) -> Option<WriteHalf> {
         match self.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(SendingEnded::Whole(write)) => Some(write),
             Poll::Ready(_) => None,
@@ -108,7 +107,7 @@ impl Drop for Sending {
     }
 }
 
-async fn send(mut write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing) -> Result<OwnedWriteHalf, Error> {
+async fn send(mut write: WriteHalf, body: RequestBody, outgoing: Outgoing) -> Result<WriteHalf, Error> {
     let mut body = std::pin::pin!(body);
     let mut left = match outgoing {
         Outgoing::Length(length) => Some(length),
@@ -120,16 +119,21 @@ async fn send(mut write: OwnedWriteHalf, body: RequestBody, outgoing: Outgoing) 
             Some(left) => {
                 *left = left.checked_sub(data.len() as u64).ok_or_else(|| odd("longer"))?;
                 write.write_all(&data).await?;
+                write.flush().await?;
             }
             None if data.is_empty() => {}
             None => {
                 let size = format!("{:x}\r\n", data.len());
                 write.write_all_buf(&mut size.as_bytes().chain(data).chain(Bytes::from_static(b"\r\n"))).await?;
+                write.flush().await?;
             }
         }
     }
     match left {
-        None => write.write_all(b"0\r\n\r\n").await?,
+        None => {
+            write.write_all(b"0\r\n\r\n").await?;
+            write.flush().await?;
+        }
         Some(0) => {}
         Some(_) => return Err(odd("shorter")),
     }

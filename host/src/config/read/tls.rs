@@ -1,10 +1,10 @@
-//! `[listeners.NAME.tls]`.
+//! `[listeners.NAME.tls]` and `[upstreams.NAME.tls]`.
 
 use std::time::Duration;
 
-use super::{file, server::TIMEOUT};
+use super::{address, file, server::TIMEOUT};
 use crate::config::{
-    CertificateFiles, ClientCertificates, ListenerTls, TlsVersion,
+    CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls,
     problem::Problem,
     value::{Node, Table},
 };
@@ -36,6 +36,38 @@ pub(super) fn listener(node: Node<'_>) -> Result<Option<ListenerTls>, Problem> {
         handshake_timeout: timeout.unwrap_or(Duration::from_secs(10)),
         clients: ca.map(|ca| ClientCertificates { ca, required }),
     }))
+}
+
+/// An empty `server_name`: that of the URL.
+pub(super) fn upstream(node: Node<'_>) -> Result<UpstreamTls, Problem> {
+    let mut table = node.table()?;
+    let ca = table.optional("ca", file);
+    let has = |table: &Table<'_>, key| table.entries().iter().any(|entry| entry.name == key);
+    let certificate = match has(&table, "certificate") || has(&table, "key") {
+        true => {
+            let certificate = table.required("certificate", "\"gateway.pem\"", file);
+            let key = table.required("key", "\"gateway.key\"", file);
+            certificate.zip(key).map(|(certificate, key)| CertificateFiles { certificate, key })
+        }
+        false => {
+            let _ = (table.node("certificate"), table.node("key"));
+            None
+        }
+    };
+    let server_name = table.optional("server_name", |node| {
+        let name = address::host(node.text()?, false).map_err(|problem| node.within(problem))?;
+        Ok(name.trim_matches(['[', ']']).to_owned())
+    });
+    let verified = "the certificate is always verified; `ca` says whom it may come from";
+    table.finish(&[
+        ("verify", verified),
+        ("insecure", verified),
+        ("insecure_skip_verify", verified),
+        ("client_ca", "it is called `ca`"),
+        ("sni", "it is called `server_name`"),
+        ("certificates", "write `certificate` and `key`: what the gateway shows"),
+    ]);
+    Ok(UpstreamTls { ca, certificate, server_name: server_name.unwrap_or_default() })
 }
 
 fn client_certificate(table: &mut Table<'_>) -> bool {

@@ -17,6 +17,7 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
     };
     let (connect_timeout, first_byte_timeout) = (timeout("connect_timeout", 1), timeout("first_byte_timeout", 30));
     let (idle_timeout, keepalive_timeout) = (timeout("idle_timeout", 30), timeout("keepalive_timeout", 50));
+    let tls = table.optional("tls", |node| Ok((super::tls::upstream(node)?, node.value.span())));
     let max_idle = table.optional("max_idle", |node| node.integer(0..=65_535)).unwrap_or(128);
     table.finish(&[
         ("address", "it is called `url`"),
@@ -25,14 +26,27 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
         ("target", "it is called `url`"),
         ("server", "it is called `url`"),
         ("port", "it is part of `url`"),
+        ("ca", "write `tls = { ca = ... }`"),
+        ("ssl", "it is called `tls`"),
         ("timeout", "choose `connect_timeout`, `first_byte_timeout` or `idle_timeout`"),
         ("read_timeout", "it is called `first_byte_timeout`, or `idle_timeout` for the body"),
     ]);
-    let address::Url { host, port, .. } = url?;
+    let address::Url { host, port, https } = url?;
+    let host = host.trim_matches(['[', ']']).to_owned();
+    if let (Some((_, at)), false) = (&tls, https) {
+        let problem = Problem::at(at.clone(), "there is no TLS with an upstream that is reached by `http`");
+        entry.node.context.report(problem.help("write `https://` in `url`"));
+    }
+    let mut tls = tls.map(|(tls, _)| tls).unwrap_or_default();
+    if tls.server_name.is_empty() {
+        tls.server_name.clone_from(&host);
+    }
+    let tls = https.then_some(tls);
     Some(Upstream {
         name: entry.name.to_owned(),
-        host: host.trim_matches(['[', ']']).to_owned(),
+        host,
         port,
+        tls,
         connect_timeout,
         first_byte_timeout,
         idle_timeout,
@@ -46,7 +60,7 @@ fn url(node: Node<'_>) -> Result<address::Url, Problem> {
     let url = address::url(&text, false).map_err(|problem| {
         let replaced = node.text() != Ok(&*text);
         let problem = if problem.message == "the URL has a path" {
-            problem.help("an upstream gets the path of the request: write `http://HOST:PORT`")
+            problem.help("an upstream gets the path of the request: write `SCHEME://HOST:PORT`")
         } else {
             problem
         };
@@ -56,8 +70,5 @@ fn url(node: Node<'_>) -> Result<address::Url, Problem> {
             node.within(problem)
         }
     })?;
-    if url.https {
-        return Err(node.problem("upstreams are reached by `http` only, for now").help("write `http://HOST:PORT`"));
-    }
     Ok(url)
 }
