@@ -25,6 +25,7 @@ mod lifecycle;
 mod limits;
 mod operators;
 mod plugins;
+mod ratelimits;
 mod routing;
 mod streaming;
 mod tls;

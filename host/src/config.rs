@@ -40,6 +40,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[plugins.NAME]`
     pub plugins: Vec<Plugin>,
+    /// `[rate_limits.NAME]`
+    pub rate_limits: Vec<RateLimit>,
     /// `[routes.NAME]`, at least one.
     pub routes: Vec<Route>,
 }
@@ -274,6 +276,37 @@ pub struct Upstream {
     pub max_idle: usize,
 }
 
+/// `[rate_limits.NAME]`: a token bucket for each value of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Its name.
+    pub name: String,
+    /// `rate`: so many requests ...
+    pub requests: u32,
+    /// ... in this time.
+    pub per: Duration,
+    /// Requests that may come at once, which is the size of a bucket; default `requests`.
+    pub burst: u32,
+    /// What tells buckets apart; default: there is one for all. A request that lacks a part of it is counted together with
+    /// all that do.
+    pub key: Option<Template>,
+    /// Buckets kept; default 100,000. Beyond it, those used least are forgotten, which makes them full.
+    pub entries: u64,
+}
+
+impl RateLimit {
+    /// For one request to be earned.
+    pub(crate) fn interval(&self) -> Duration {
+        self.per / self.requests
+    }
+
+    /// Whether only an authorizer tells what its key names.
+    pub(crate) fn is_of_authorizers(&self) -> bool {
+        let parts = self.key.iter().flat_map(|key| &key.parts);
+        parts.into_iter().any(|part| matches!(part, Part::Attribute(name) if name.starts_with("auth.")))
+    }
+}
+
 /// `[plugins.NAME]`
 #[derive(Debug, Clone)]
 pub struct Plugin {
@@ -425,6 +458,8 @@ pub struct Route {
     pub upstream: usize,
     /// Set on the request that goes upstream; of these names, nothing that a client sent passes.
     pub upstream_headers: Vec<(HeaderName, Template)>,
+    /// What its requests are counted by: indices into [`Config::rate_limits`].
+    pub rate_limits: Vec<usize>,
     /// Its own limit for request bodies.
     pub body_bytes: Option<u64>,
 }

@@ -20,7 +20,7 @@ use std::{
 
 use http::{HeaderMap, Method, StatusCode, Version, uri::PathAndQuery};
 
-use crate::{failure::Failure, route::Params, snapshot::Snapshot};
+use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot};
 
 /// A request and its answer under way.
 #[derive(Debug, Clone)]
@@ -86,6 +86,8 @@ pub struct Outcome {
     pub upstream: Option<Duration>,
     /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
     pub plugins: Vec<(usize, Duration)>,
+    /// How it stands with the rate limits of its route.
+    pub standings: Vec<Standing>,
     /// What ended it, when it did not go well.
     pub failure: Option<Failure>,
     /// From start to the last byte; set at the end.

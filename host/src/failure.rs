@@ -38,6 +38,13 @@ pub enum Failure {
     },
     /// All authorizers abstained.
     Unauthorized,
+    /// A rate limit allows no more for now.
+    RateLimited {
+        /// Its name.
+        limit: String,
+        /// Seconds until it allows one.
+        wait: u64,
+    },
     /// A plugin failed.
     Plugin {
         /// Its name in the configuration.
@@ -124,6 +131,7 @@ impl Failure {
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::IdentityMissing { .. } => "identity_missing",
             Self::Unauthorized => "unauthorized",
+            Self::RateLimited { .. } => "rate_limited",
             Self::Plugin { fault, .. } => fault.code(),
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
@@ -149,6 +157,7 @@ impl Failure {
             | Self::MethodNotAllowed { .. }
             | Self::IdentityMissing { .. }
             | Self::Unauthorized
+            | Self::RateLimited { .. }
             | Self::ClientLeft => Party::Client,
             Self::Plugin { .. } => Party::Plugin,
             Self::UpstreamUnreachable(_)
@@ -173,6 +182,7 @@ impl Failure {
             Self::RouteNotFound => "no route matches this request".into(),
             Self::MethodNotAllowed { allow } => format!("this path supports {allow}"),
             Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
+            Self::RateLimited { wait, .. } => format!("too many requests: the next may come in {wait} s"),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
             Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),
@@ -201,6 +211,7 @@ impl fmt::Display for Failure {
                 write!(f, "`{source}`, asked for by plugin `{plugin}`, is missing")
             }
             Self::Unauthorized => f.write_str("all authorizers abstained"),
+            Self::RateLimited { limit, .. } => write!(f, "more requests than the rate limit `{limit}` allows"),
             Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
             Self::UpstreamUnreachable(why) => write!(f, "cannot reach the upstream: {why}"),
             Self::UpstreamBroken(why) => write!(f, "the upstream's answer: {why}"),

@@ -25,7 +25,10 @@ use crate::{
     exchange::{self, Exchange},
     failure::Failure,
     logs::foreign,
-    panics, reply,
+    panics,
+    ratelimit::{self, Limiter},
+    reply,
+    snapshot::Chain,
     worker::Worker,
 };
 
@@ -68,13 +71,22 @@ async fn answer(
     body: Incoming,
 ) -> Result<AnswerBody, Stop> {
     let (route, body) = admit::admit(chain::edit(exchange), peer, named, body)?;
+    limit(exchange, |chain| &chain.limits)?;
     chain::authorize(exchange, route, worker.index).await?;
+    limit(exchange, |chain| &chain.limits_of_authorizers)?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => forward::forward(worker, exchange, route, peer, body).await.map(|body| (body, None))?,
         Err(Stop::Reply { reply, by }) => (respond(exchange, reply::of_plugin(*reply)), by),
         Err(stop) => return Err(stop),
     };
     chain::on_response(exchange, route, worker.index, made.0, made.1).await
+}
+
+/// Counts a request by limits of its route.
+fn limit(exchange: &mut Arc<Exchange>, by: fn(&Chain) -> &Vec<Arc<Limiter>>) -> Result<(), Failure> {
+    let snapshot = exchange.snapshot.clone();
+    let Some(chain) = exchange.route.map(|route| &snapshot.chains[route]) else { return Ok(()) };
+    by(chain).iter().try_for_each(|limiter| limiter.admit(chain::edit(exchange)))
 }
 
 /// The answer when the chain has ended early.
@@ -112,6 +124,7 @@ fn finish(mut open: Open, mut body: AnswerBody, asked_head: bool) -> Response<Re
     let loggers = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
     let head = exchange.response.as_mut().expect("every path through `serve` leaves a response");
     head.headers.insert(X_REQUEST_ID, id);
+    ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
     let status = head.status;
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
         body.leave_out(asked_head, head);

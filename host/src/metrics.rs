@@ -29,6 +29,7 @@ struct Inner {
     instances_made: Family<PluginLabels, Counter>,
     clients_waited: Counter,
     handshakes: Family<ResultLabels, Counter>,
+    rate_limited: Family<LimitLabels, Counter>,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -82,6 +83,11 @@ struct ResultLabels {
     result: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabels {
+    limit: String,
+}
+
 /// The counters of one plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginMetrics {
@@ -116,6 +122,7 @@ impl Default for Metrics {
             instances_made: Family::default(),
             clients_waited: Counter::default(),
             handshakes: Family::default(),
+            rate_limited: Family::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -150,6 +157,7 @@ impl Inner {
         let waited = "Clients that had to wait for one that leaves, for want of descriptors";
         registry.register("clients_waited", waited, self.clients_waited.clone());
         registry.register("tls_handshakes", "TLS handshakes with clients", self.handshakes.clone());
+        registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -212,6 +220,11 @@ impl Metrics {
     /// Counts a TLS handshake with a client: `ok`, `failed` or `timeout`.
     pub(crate) fn shaken(&self, result: &str) {
         self.0.handshakes.get_or_create(&ResultLabels { result: result.to_owned() }).inc();
+    }
+
+    /// Counts what a rate limit refuses.
+    pub(crate) fn rate_limited(&self, limit: &str) -> Counter {
+        self.0.rate_limited.get_or_create(&LimitLabels { limit: limit.to_owned() }).clone()
     }
 
     /// Counts a loaded configuration for as long as it lives.

@@ -37,6 +37,9 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
         Failure::IdentityMissing { .. } | Failure::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        Failure::RateLimited { wait, .. } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(*wait));
+        }
         failure if failure.retryable() => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -58,6 +61,7 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
     match failure {
         Failure::BadRequest(_) | Failure::BodyBroken => StatusCode::BAD_REQUEST,
         Failure::IdentityMissing { .. } | Failure::Unauthorized => StatusCode::UNAUTHORIZED,
+        Failure::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Failure::RouteNotFound => StatusCode::NOT_FOUND,
         Failure::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Failure::BodyTimeout => StatusCode::REQUEST_TIMEOUT,

@@ -18,6 +18,7 @@ use crate::{
     file,
     metrics::{Alive, Metrics},
     plugin::{Plugin, Surroundings, Unloadable},
+    ratelimit::Limiter,
     route::Router,
     tls::{Acceptor, Connector, Wrong},
 };
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub(crate) router: Router,
     pub(crate) via: Option<Via>,
     pub(crate) plugins: Vec<Arc<Plugin>>,
+    /// Parallel to `config.rate_limits`.
+    limiters: Vec<Arc<Limiter>>,
     /// Parallel to `config.listeners`.
     pub(crate) acceptors: Vec<Option<Acceptor>>,
     /// Parallel to `config.upstreams`.
@@ -57,6 +60,9 @@ pub(crate) struct Chain {
     /// Already in reverse order.
     pub(crate) response_filters: Vec<usize>,
     pub(crate) loggers: Vec<usize>,
+    /// Rate limits, and those that only an authorizer's word tells buckets apart.
+    pub(crate) limits: Vec<Arc<Limiter>>,
+    pub(crate) limits_of_authorizers: Vec<Arc<Limiter>>,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -131,13 +137,28 @@ impl Snapshot {
         }
         tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
         let (endpoints, known_endpoints) = number_endpoints(&config, &connectors, serving);
-        let this = Self::of(config, plugins, serving, metrics);
+        let this = Self::of(config, plugins, serving, metrics, clock);
         Ok(Self { acceptors, connectors, endpoints, known_endpoints, ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
-    pub(crate) fn of(config: Config, plugins: Vec<Arc<Plugin>>, serving: Option<&Snapshot>, metrics: &Metrics) -> Self {
-        let chains = (0..config.routes.len()).map(|route| Chain::new(&config, route, &plugins, metrics)).collect();
+    pub(crate) fn of(
+        config: Config,
+        plugins: Vec<Arc<Plugin>>,
+        serving: Option<&Snapshot>,
+        metrics: &Metrics,
+        clock: &Clock,
+    ) -> Self {
+        // What has not changed goes on counting.
+        let limiters: Vec<_> = (config.rate_limits.iter())
+            .map(|limit| {
+                let known = serving.and_then(|snapshot| snapshot.limiters.iter().find(|known| known.config == *limit));
+                let new = || Arc::new(Limiter::new(limit.clone(), clock, metrics.rate_limited(&limit.name)));
+                known.cloned().unwrap_or_else(new)
+            })
+            .collect();
+        let chain = |route| Chain::new(&config, route, &plugins, &limiters, metrics);
+        let chains = (0..config.routes.len()).map(chain).collect();
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
         let generation = serving.map_or(1, |snapshot| snapshot.generation + 1);
@@ -148,6 +169,7 @@ impl Snapshot {
             router,
             via,
             plugins,
+            limiters,
             acceptors: Vec::new(),
             connectors: Vec::new(),
             chains,
@@ -205,8 +227,16 @@ fn number_endpoints(
 }
 
 impl Chain {
-    fn new(config: &Config, route: usize, plugins: &[Arc<Plugin>], metrics: &Metrics) -> Self {
+    fn new(
+        config: &Config,
+        route: usize,
+        plugins: &[Arc<Plugin>],
+        limiters: &[Arc<Limiter>],
+        metrics: &Metrics,
+    ) -> Self {
         let route = &config.routes[route];
+        let limits = route.rate_limits.iter().map(|&limit| limiters[limit].clone());
+        let (limits_of_authorizers, limits) = limits.partition(|limiter| limiter.config.is_of_authorizers());
         let with = |has: fn(&crate::plugin::Hooks) -> bool| -> Vec<usize> {
             route.plugins.iter().copied().filter(|&plugin| has(&plugins[plugin].hooks)).collect()
         };
@@ -218,6 +248,8 @@ impl Chain {
             request_filters: with(|hooks| hooks.filters_requests()),
             response_filters,
             loggers: with(|hooks| hooks.is_logger()),
+            limits,
+            limits_of_authorizers,
             reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
             requests: metrics.route(&route.name),
         }

@@ -9,6 +9,7 @@ mod header;
 mod path;
 mod plugin;
 mod quantity;
+mod rate_limit;
 mod route;
 mod server;
 mod syntax;
@@ -26,7 +27,10 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 14] = [
+const ANSWERS: [(&str, &str); 17] = [
+    ("rate_limit", "they are called `[rate_limits.NAME]`"),
+    ("throttling", "it is called `[rate_limits.NAME]`"),
+    ("quota", "it is called `[rate_limits.NAME]`"),
     ("listen", "it is called `[listeners.NAME] address`"),
     ("bind", "it is called `[listeners.NAME] address`"),
     ("address", "it is called `[listeners.NAME] address`"),
@@ -63,21 +67,35 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
 
     let upstreams = collection(&mut root, "upstreams", None);
     let plugins = collection(&mut root, "plugins", None);
+    let rate_limits = collection(&mut root, "rate_limits", None);
     let routes = collection(&mut root, "routes", Some("an `upstream`"));
     let names = route::Names {
         upstreams: upstreams.iter().map(|entry| entry.name).collect(),
         plugins: plugins.iter().map(|entry| entry.name).collect(),
+        rate_limits: rate_limits.iter().map(|entry| entry.name).collect(),
     };
+    let rate_limits = each(rate_limits, rate_limit::rate_limit);
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
-    let routes = route::routes(routes, &names, limits.uri_bytes);
+    let routes = route::routes(routes, &names, &rate_limits, limits.uri_bytes);
     root.finish(&ANSWERS);
 
     let problems = context.problems.take();
     if !problems.is_empty() {
         return Err(Problems::new(source.clone(), problems));
     }
-    Ok(Config { source: source.clone(), server, limits, log, admin, listeners, upstreams, plugins, routes })
+    Ok(Config {
+        source: source.clone(),
+        server,
+        limits,
+        log,
+        admin,
+        listeners,
+        upstreams,
+        plugins,
+        rate_limits,
+        routes,
+    })
 }
 
 /// The entries of `[KEY.NAME]` tables. Those with a bad name or that are no tables are reported; the latter are kept as

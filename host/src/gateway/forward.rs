@@ -10,11 +10,11 @@ use crate::{
     answer::AnswerBody,
     body::RequestBody,
     chain,
-    config::{Part, Template},
     edge::{self, Own},
     exchange::{self, Exchange},
     failure::Failure,
     snapshot::Snapshot,
+    template,
     upstream::{self, Answer, Outgoing},
     worker::Worker,
 };
@@ -73,8 +73,9 @@ fn write_head(
     let config = &snapshot.config;
     let request = &exchange.request;
     let set = &config.routes[route].upstream_headers;
+    let fill = |template| template::fill(template, exchange, |address| address.to_string());
     let set: Vec<(&HeaderName, Option<HeaderValue>)> =
-        set.iter().map(|(name, template)| (name, fill(template, exchange).as_deref().and_then(header_value))).collect();
+        set.iter().map(|(name, template)| (name, fill(template).as_deref().and_then(header_value))).collect();
     let own = Own {
         peer: peer.address,
         peer_text: &peer.text,
@@ -105,20 +106,4 @@ fn outgoing(request: &exchange::Request, body: &RequestBody) -> Outgoing {
         return if tells { Outgoing::Empty } else { Outgoing::Nothing };
     }
     body.size_hint().exact().map_or(Outgoing::Chunked, Outgoing::Length)
-}
-
-/// The text of a template; None when something that it names is not there.
-fn fill(template: &Template, exchange: &Exchange) -> Option<String> {
-    let mut text = String::new();
-    for part in &template.parts {
-        match part {
-            Part::Text(fixed) => text.push_str(fixed),
-            Part::Attribute(name) => text.push_str(exchange.attribute(name)?),
-            Part::RequestId => text.push_str(exchange.id.as_str()),
-            Part::ClientIp => text.push_str(&exchange.request.client.to_string()),
-            Part::Route => text.push_str(exchange.route_name()),
-            Part::PathParam(name) => text.push_str(exchange.path_param(name)?),
-        }
-    }
-    Some(text)
 }

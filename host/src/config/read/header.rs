@@ -58,7 +58,7 @@ pub(super) fn upstream(node: Node<'_>, scope: &Scope<'_>) -> Result<Vec<(HeaderN
 }
 
 /// Whether the route can resolve it; else a message and a help.
-fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, String)> {
+pub(super) fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, String)> {
     let Scope { chain, params, .. } = scope;
     let or_none = |name: &str, names: &[&str], none: &str| {
         if names.is_empty() { none.to_owned() } else { suggestion(name, names) }

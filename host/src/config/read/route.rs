@@ -10,7 +10,7 @@ use super::{
     path::{name, path},
 };
 use crate::config::{
-    Combine, Match, Route, Segment,
+    Combine, Match, RateLimit, Route, Segment,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -19,9 +19,15 @@ use crate::config::{
 pub(super) struct Names<'a> {
     pub(super) upstreams: Vec<&'a str>,
     pub(super) plugins: Vec<&'a str>,
+    pub(super) rate_limits: Vec<&'a str>,
 }
 
-pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usize) -> Vec<Route> {
+pub(super) fn routes(
+    entries: Vec<Entry<'_>>,
+    names: &Names<'_>,
+    rate_limits: &[RateLimit],
+    uri_bytes: usize,
+) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     // The routes that can be compared, each by its index and where it is.
     let mut seen: Seen<(usize, usize)> = Seen::default();
@@ -31,7 +37,7 @@ pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usiz
         };
         let context = entry.node.context;
         let before = context.reported();
-        let route = Reader { entry, names, uri_bytes, before }.route(table);
+        let route = Reader { entry, names, rate_limits, uri_bytes, before }.route(table);
         if context.reported() == before
             && let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start))
         {
@@ -48,6 +54,7 @@ pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, uri_bytes: usiz
 struct Reader<'r, 'a> {
     entry: &'r Entry<'a>,
     names: &'r Names<'a>,
+    rate_limits: &'r [RateLimit],
     uri_bytes: usize,
     /// How many problems there were before this route.
     before: usize,
@@ -69,6 +76,7 @@ impl<'a> Reader<'_, 'a> {
             sound: self.entry.node.context.reported() == self.before,
         };
         let upstream_headers = table.optional("upstream_headers", |node| header::upstream(node, &scope));
+        let rate_limits = table.optional("rate_limits", |node| self.rate_limits(node, &scope)).unwrap_or_default();
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
@@ -79,6 +87,7 @@ impl<'a> Reader<'_, 'a> {
             authorize: table.optional("authorize", |node| node.choice(&combine)).unwrap_or(Combine::All),
             upstream: table.required("upstream", "\"NAME\"", |node| self.upstream(node)).unwrap_or_default(),
             upstream_headers: upstream_headers.unwrap_or_default(),
+            rate_limits,
             body_bytes,
         };
         table.finish(&[
@@ -98,6 +107,8 @@ impl<'a> Reader<'_, 'a> {
             ("url", "it belongs in `[upstreams.NAME]`"),
             ("body_bytes", "write `limits = { body_bytes = ... }`"),
             ("timeout", "time-outs belong to the upstream"),
+            ("rate_limit", "it is called `rate_limits`"),
+            ("throttle", "it is called `rate_limits`"),
         ]);
         route
     }
@@ -133,6 +144,27 @@ impl<'a> Reader<'_, 'a> {
             }
             chain.push(found);
             Ok(found)
+        })
+    }
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn rate_limits(&self, node: Node<'a>, scope: &Scope<'_>) -> Result<Vec<usize>, Problem> {
+        let mut found: Vec<usize> = Vec::new();
+        node.list(|node| {
+            let index = refer(node, "rate_limit", &self.names.rate_limits)?;
+            if found.contains(&index) {
+                return Err(node.problem(format!("{} is already in this list", quoted(self.names.rate_limits[index]))));
+            }
+            found.push(index);
+            let limit = self.rate_limits.iter().find(|limit| limit.name == self.names.rate_limits[index]);
+            let parts = limit.and_then(|limit| limit.key.as_ref()).map_or(&[][..], |key| &key.parts);
+            match parts.iter().find_map(|part| header::check(part, scope).err()) {
+                Some((message, help)) if scope.sound => {
+                    Err(node.problem(format!("its key cannot be known here: {message}")).help(help))
+                }
+                _ => Ok(index),
+            }
         })
     }
 }
