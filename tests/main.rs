@@ -13,6 +13,7 @@ mod compiler;
 mod config;
 mod conformance;
 mod corpus;
+mod cors;
 mod dev;
 mod edge;
 mod faults;

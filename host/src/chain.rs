@@ -13,6 +13,9 @@ pub(crate) use response::on_response;
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
 use crate::{
     config::OnFailure,
     exchange::Exchange,
@@ -23,7 +26,7 @@ use crate::{
 /// Why the chain ends before the upstream's answer is through.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// A filter has answered: `by` is its index in the snapshot.
+    /// A filter has answered: `by` is its index in the snapshot. Or, without one, the gateway has.
     Reply { reply: Box<PluginReply>, by: Option<usize> },
     /// An authorizer has refused; the reason is for the log.
     Denied { reply: Box<PluginReply>, reason: Option<String> },
@@ -31,6 +34,14 @@ pub(crate) enum Stop {
     Failure(Failure),
     /// Something went wrong when part of a body was gone already: it cannot be skipped.
     Body(Failure),
+}
+
+impl Stop {
+    /// The answer to a CORS preflight.
+    pub(crate) fn preflight(headers: HeaderMap) -> Self {
+        let reply = PluginReply { status: StatusCode::NO_CONTENT, headers, body: Bytes::new() };
+        Self::Reply { reply: Box::new(reply), by: None }
+    }
 }
 
 impl From<Failure> for Stop {

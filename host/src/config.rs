@@ -42,6 +42,8 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     /// `[rate_limits.NAME]`
     pub rate_limits: Vec<RateLimit>,
+    /// `[cors.NAME]`
+    pub cors: Vec<Cors>,
     /// `[routes.NAME]`, at least one.
     pub routes: Vec<Route>,
 }
@@ -276,6 +278,56 @@ pub struct Upstream {
     pub max_idle: usize,
 }
 
+/// `[cors.NAME]`: which other origins' pages may use the answers of a route (Fetch standard, section 3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// Its name.
+    pub name: String,
+    /// At least one.
+    pub allow_origins: Vec<AllowedOrigin>,
+    /// Default: those of the route, or the one that is asked for.
+    pub allow_methods: Option<Vec<Method>>,
+    /// Beyond those that are always allowed; default none.
+    pub allow_headers: Names,
+    /// Beyond those that a page can always read; default none.
+    pub expose_headers: Names,
+    /// Whether cookies and other credentials may be sent along; default false.
+    pub allow_credentials: bool,
+    /// How long a browser keeps the answer to a preflight; default: as it likes (5 s).
+    pub max_age: Option<Duration>,
+}
+
+/// Which origins are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedOrigin {
+    /// `*`
+    Any,
+    /// As a browser serializes it.
+    Exact(Box<str>),
+    /// `https://*.example.com`: one or more labels between the scheme and the rest.
+    Below {
+        /// With `://`.
+        scheme: Box<str>,
+        /// From the first dot, with the port.
+        suffix: Box<str>,
+    },
+}
+
+/// Names of headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    /// `*`
+    Any,
+    /// These.
+    These(Vec<HeaderName>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
+}
+
 /// `[rate_limits.NAME]`: a token bucket for each value of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {
@@ -458,6 +510,8 @@ pub struct Route {
     pub upstream: usize,
     /// Set on the request that goes upstream; of these names, nothing that a client sent passes.
     pub upstream_headers: Vec<(HeaderName, Template)>,
+    /// Who may use its answers from another origin: index into [`Config::cors`]; default nobody.
+    pub cors: Option<usize>,
     /// What its requests are counted by: indices into [`Config::rate_limits`].
     pub rate_limits: Vec<usize>,
     /// Its own limit for request bodies.

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderMap, Method, StatusCode, Version, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
 use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot};
 
@@ -39,6 +39,8 @@ pub struct Exchange {
     pub response: Option<Response>,
     /// What plugins have set, in order; a later one of the same name replaces the earlier.
     pub attributes: Vec<(Arc<str>, Arc<str>)>,
+    /// Which origin may read the answer, where the route has a CORS policy: the value of `Access-Control-Allow-Origin`.
+    pub allowed_origin: Option<Box<HeaderValue>>,
     /// How it went.
     pub outcome: Outcome,
 }

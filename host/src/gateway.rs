@@ -22,6 +22,7 @@ use crate::{
     body::RequestBody,
     chain::{self, Stop},
     connection::InFlight,
+    cors,
     exchange::{self, Exchange},
     failure::Failure,
     logs::foreign,
@@ -124,6 +125,10 @@ fn finish(mut open: Open, mut body: AnswerBody, asked_head: bool) -> Response<Re
     let loggers = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
     let head = exchange.response.as_mut().expect("every path through `serve` leaves a response");
     head.headers.insert(X_REQUEST_ID, id);
+    if let Some(cors) = exchange.route.and_then(|route| exchange.snapshot.config.routes[route].cors) {
+        let origin = exchange.allowed_origin.take().map(|origin| *origin);
+        cors::tell(&exchange.snapshot.config.cors[cors], origin, &mut head.headers);
+    }
     ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
     let status = head.status;
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {

@@ -24,6 +24,7 @@ mod answer;
 mod body;
 mod chain;
 mod connection;
+mod cors;
 mod deadline;
 mod descriptors;
 mod edge;

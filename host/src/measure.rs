@@ -42,6 +42,7 @@ pub fn exchange(snapshot: &Arc<Snapshot>, path: &'static str, headers: HeaderMap
         request,
         response: None,
         attributes: Vec::new(),
+        allowed_origin: None,
         outcome: Outcome::default(),
     }))
 }

@@ -372,6 +372,7 @@ impl Scene {
             },
             response: None,
             attributes: attributes.collect(),
+            allowed_origin: None,
             outcome: exchange::Outcome::default(),
         }))
     }

@@ -3,6 +3,7 @@
 //! A configuration is handed out only when nothing was reported, so a reader may leave out what it could not read.
 
 mod address;
+mod cors;
 mod duplicate;
 mod environment;
 mod header;
@@ -68,12 +69,15 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let upstreams = collection(&mut root, "upstreams", None);
     let plugins = collection(&mut root, "plugins", None);
     let rate_limits = collection(&mut root, "rate_limits", None);
+    let cors = collection(&mut root, "cors", None);
     let routes = collection(&mut root, "routes", Some("an `upstream`"));
     let names = route::Names {
         upstreams: upstreams.iter().map(|entry| entry.name).collect(),
         plugins: plugins.iter().map(|entry| entry.name).collect(),
         rate_limits: rate_limits.iter().map(|entry| entry.name).collect(),
+        cors: cors.iter().map(|entry| entry.name).collect(),
     };
+    let cors = each(cors, cors::cors);
     let rate_limits = each(rate_limits, rate_limit::rate_limit);
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
@@ -94,6 +98,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         upstreams,
         plugins,
         rate_limits,
+        cors,
         routes,
     })
 }

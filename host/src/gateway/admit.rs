@@ -14,7 +14,9 @@ use hyper::body::Incoming;
 use super::{Peer, client_body};
 use crate::{
     body::RequestBody,
+    chain::Stop,
     config::ClientLimits,
+    cors,
     edge::{self, Survey},
     exchange::{Exchange, Outcome, RequestId, isomorphic_decode},
     failure::Failure,
@@ -49,6 +51,7 @@ pub(super) fn open(
             client: peer.address,
         },
         response: None,
+        allowed_origin: None,
         attributes: peer.attributes.clone(),
         outcome: Outcome::default(),
     });
@@ -75,7 +78,7 @@ pub(super) fn admit(
     peer: &Peer,
     named: Option<Authority>,
     body: Incoming,
-) -> Result<(usize, RequestBody), Failure> {
+) -> Result<(usize, RequestBody), Stop> {
     let snapshot = exchange.snapshot.clone();
     let config = &snapshot.config;
     let request = &mut exchange.request;
@@ -101,6 +104,21 @@ pub(super) fn admit(
     if trusted {
         request.client = edge::client_address(peer.address, &request.headers, proxies, speaks);
     }
+    if let Some(asked) = cors::preflight(&request.method, &request.headers) {
+        let lookup =
+            Lookup { host: authority.host(), method: &asked, path: request.target.path(), headers: &request.headers };
+        if let Found::Match { route, .. } = snapshot.router.find(&lookup)
+            && let Some(cors) = config.routes[route].cors.map(|cors| &config.cors[cors])
+        {
+            // The browser asks, and nobody else answers: neither plugins nor the upstream.
+            let methods = config.routes[route].matches.methods.as_deref().unwrap_or_default();
+            let headers = cors::answer(cors, &request.headers, &asked, methods);
+            exchange.allowed_origin = cors::allowed_origin(cors, &request.headers).map(Box::new);
+            request.authority = authority.into_text();
+            exchange.route = Some(route);
+            return Err(Stop::preflight(headers));
+        }
+    }
     let found = snapshot.router.find(&Lookup {
         host: authority.host(),
         method: &request.method,
@@ -111,15 +129,18 @@ pub(super) fn admit(
     let (route, params) = match found {
         Found::Match { route, params } => (route, params),
         Found::MethodNotAllowed { allow } => {
-            return Err(Failure::MethodNotAllowed { allow: isomorphic_decode(allow.as_bytes()) });
+            return Err(Failure::MethodNotAllowed { allow: isomorphic_decode(allow.as_bytes()) }.into());
         }
-        Found::Nothing => return Err(Failure::RouteNotFound),
+        Found::Nothing => return Err(Failure::RouteNotFound.into()),
     };
     request.params = params;
     exchange.route = Some(route);
+    if let Some(cors) = config.routes[route].cors {
+        exchange.allowed_origin = cors::allowed_origin(&config.cors[cors], &request.headers).map(Box::new);
+    }
     let limit = config.routes[route].body_bytes.unwrap_or(config.limits.body_bytes);
     if !body.is_end_stream() && declared_length(&request.headers).is_some_and(|length| length > limit) {
-        return Err(Failure::BodyTooLarge);
+        return Err(Failure::BodyTooLarge.into());
     }
     if survey.expects {
         // hyper has answered the expectation itself, or will when the body is first read.

@@ -147,6 +147,7 @@ fn exchange(lines: &[&str]) -> Option<Exchange> {
         request,
         response: None,
         attributes: Vec::new(),
+        allowed_origin: None,
         outcome: Outcome::default(),
     };
     for (name, value) in rest.iter().filter_map(|line| line.strip_prefix('@')?.split_once('=')) {

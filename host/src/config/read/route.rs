@@ -20,6 +20,7 @@ pub(super) struct Names<'a> {
     pub(super) upstreams: Vec<&'a str>,
     pub(super) plugins: Vec<&'a str>,
     pub(super) rate_limits: Vec<&'a str>,
+    pub(super) cors: Vec<&'a str>,
 }
 
 pub(super) fn routes(
@@ -87,6 +88,7 @@ impl<'a> Reader<'_, 'a> {
             authorize: table.optional("authorize", |node| node.choice(&combine)).unwrap_or(Combine::All),
             upstream: table.required("upstream", "\"NAME\"", |node| self.upstream(node)).unwrap_or_default(),
             upstream_headers: upstream_headers.unwrap_or_default(),
+            cors: table.optional("cors", |node| refer_in(node, "CORS policy", "cors", &self.names.cors)),
             rate_limits,
             body_bytes,
         };
@@ -152,7 +154,7 @@ impl<'a> Reader<'_, 'a> {
     fn rate_limits(&self, node: Node<'a>, scope: &Scope<'_>) -> Result<Vec<usize>, Problem> {
         let mut found: Vec<usize> = Vec::new();
         node.list(|node| {
-            let index = refer(node, "rate_limit", &self.names.rate_limits)?;
+            let index = refer_in(node, "rate limit", "rate_limits", &self.names.rate_limits)?;
             if found.contains(&index) {
                 return Err(node.problem(format!("{} is already in this list", quoted(self.names.rate_limits[index]))));
             }
@@ -171,11 +173,15 @@ impl<'a> Reader<'_, 'a> {
 
 /// The index of the table that a string names.
 fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
+    refer_in(node, kind, &format!("{kind}s"), names)
+}
+
+fn refer_in(node: Node<'_>, kind: &str, tables: &str, names: &[&str]) -> Result<usize, Problem> {
     let text = node.text()?;
     names.iter().position(|other| *other == text).ok_or_else(|| {
         let problem = node.problem(format!("there is no {kind} {}", quoted(text)));
         if names.is_empty() {
-            problem.help(format!("add a table `[{kind}s.NAME]`"))
+            problem.help(format!("add a table `[{tables}.NAME]`"))
         } else {
             problem.help(suggestion(text, names))
         }
@@ -190,7 +196,7 @@ fn host(node: Node<'_>) -> Result<String, Problem> {
     address::host(text, true).map_err(|problem| node.within(problem))
 }
 
-fn methods(node: Node<'_>) -> Result<Vec<Method>, Problem> {
+pub(super) fn methods(node: Node<'_>) -> Result<Vec<Method>, Problem> {
     let mut seen: Vec<&str> = Vec::new();
     let methods = node.list(|node| {
         let text = node.text()?;
