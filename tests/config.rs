@@ -12,7 +12,7 @@ use std::{
 };
 
 use gatehouse::config::{
-    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Segment, Source,
+    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Segment, Source, Target,
 };
 
 const MINIMAL: &str = "[listeners.web]\naddress = '127.0.0.1:0'\n[upstreams.app]\nurl = 'http://localhost:3000'\n\
@@ -86,7 +86,10 @@ fn the_full_configuration_loads() {
     assert_eq!(config.plugins[1].grants.output, Some(Output::File("/var/log/gatehouse/audit.log".into())));
 
     let pet = &config.routes[0];
-    assert_eq!((pet.plugins.as_slice(), pet.authorize, pet.upstream), ([0, 1].as_slice(), Combine::Any, 0));
+    assert_eq!(
+        (pet.plugins.as_slice(), pet.authorize, &pet.target),
+        ([0, 1].as_slice(), Combine::Any, &Target::Upstream(0))
+    );
     assert_eq!(pet.matches.path.as_ref().map(|path| path[1].clone()), Some(Segment::Param("id".to_owned())));
     assert_eq!(pet.upstream_headers[0].1.parts, [Part::Attribute("auth.principal".to_owned())]);
     assert_eq!(pet.body_bytes, Some(1 << 20));

@@ -5,6 +5,7 @@
 mod support;
 mod trial;
 
+mod answers;
 mod authorize;
 mod bodies;
 mod budget;

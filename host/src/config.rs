@@ -21,7 +21,8 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderName, Method};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 /// A whole checked configuration. References between its parts are indices into its vectors.
 #[derive(Debug, Clone)]
@@ -208,6 +209,37 @@ pub struct Upstream {
     pub keepalive_timeout: Duration,
     /// Unused connections kept per worker; default 128.
     pub max_idle: usize,
+}
+
+/// What becomes of a route's requests, once the chain has let them pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `upstream`: an index into [`Config::upstreams`].
+    Upstream(usize),
+    /// `redirect`
+    Redirect(Redirect),
+    /// `respond`
+    Respond(Respond),
+}
+
+/// `redirect`: the client is sent elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// The value of `Location`.
+    pub to: Template,
+    /// Default 307: the same request, and nobody remembers it.
+    pub status: StatusCode,
+}
+
+/// `respond`: an answer that the configuration writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respond {
+    /// Default 200.
+    pub status: StatusCode,
+    /// Default none, but a `content-type` of plain text where there is a body.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Default empty.
+    pub body: Bytes,
 }
 
 /// `[cors.NAME]`: which other origins' pages may use the answers of a route (Fetch standard, section 3.2).
@@ -438,8 +470,8 @@ pub struct Route {
     pub plugins: Vec<usize>,
     /// How several authorizers combine; default `all`.
     pub authorize: Combine,
-    /// Index into [`Config::upstreams`].
-    pub upstream: usize,
+    /// What becomes of its requests.
+    pub target: Target,
     /// Set on the request that goes upstream; of these names, nothing that a client sent passes.
     pub upstream_headers: Vec<(HeaderName, Template)>,
     /// Who may use its answers from another origin: index into [`Config::cors`]; default nobody.

@@ -21,6 +21,7 @@ use crate::{
     answer::{AnswerBody, Open, ResponseBody},
     body::RequestBody,
     chain::{self, Stop},
+    config::Target,
     connection::InFlight,
     cors,
     exchange::{self, Exchange},
@@ -30,6 +31,7 @@ use crate::{
     ratelimit::{self, Limiter},
     reply,
     snapshot::Chain,
+    template,
     worker::Worker,
 };
 
@@ -76,18 +78,41 @@ async fn answer(
     chain::authorize(exchange, route, worker.index).await?;
     limit(exchange, |chain| &chain.limits_of_authorizers)?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
-        Ok(body) => forward::forward(worker, exchange, route, peer, body).await.map(|body| (body, None))?,
+        Ok(body) => match &exchange.snapshot.config.routes[route].target {
+            &Target::Upstream(index) => {
+                forward::forward(worker, exchange, (route, index), peer, body).await.map(|body| (body, None))?
+            }
+            _ => (configured(exchange, route)?, None),
+        },
         Err(Stop::Reply { reply, by }) => (respond(exchange, reply::of_plugin(*reply)), by),
         Err(stop) => return Err(stop),
     };
     chain::on_response(exchange, route, worker.index, made.0, made.1).await
 }
 
+/// The answer of a route that has it in the configuration.
+fn configured(exchange: &mut Arc<Exchange>, route: usize) -> Result<AnswerBody, Failure> {
+    let snapshot = exchange.snapshot.clone();
+    let response = match &snapshot.config.routes[route].target {
+        Target::Redirect(redirect) => {
+            let to = template::fill(&redirect.to, exchange, |address| address.to_string());
+            let to = to.as_deref().and_then(header_value);
+            reply::redirect(redirect.status, to.ok_or_else(|| Failure::Internal("a redirect goes nowhere".into()))?)
+        }
+        Target::Respond(respond) => reply::configured(respond),
+        Target::Upstream(_) => return Err(Failure::Internal("a route with an upstream answers by itself".into())),
+    };
+    Ok(respond(exchange, response))
+}
+
 /// Counts a request by limits of its route.
 fn limit(exchange: &mut Arc<Exchange>, by: fn(&Chain) -> &Vec<Arc<Limiter>>) -> Result<(), Failure> {
+    if exchange.route.is_none_or(|route| by(&exchange.snapshot.chains[route]).is_empty()) {
+        return Ok(());
+    }
     let snapshot = exchange.snapshot.clone();
-    let Some(chain) = exchange.route.map(|route| &snapshot.chains[route]) else { return Ok(()) };
-    by(chain).iter().try_for_each(|limiter| limiter.admit(chain::edit(exchange)))
+    let chain = exchange.route.map(|route| &snapshot.chains[route]);
+    chain.into_iter().flat_map(by).try_for_each(|limiter| limiter.admit(chain::edit(exchange)))
 }
 
 /// The answer when the chain has ended early.

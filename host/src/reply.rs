@@ -6,10 +6,11 @@
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use crate::{
+    config::Respond,
     exchange::RequestId,
     failure::{Failure, Fault},
     plugin::PluginReply,
@@ -45,6 +46,22 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
         }
         _ => {}
     }
+    response
+}
+
+/// Sends the client elsewhere.
+pub(crate) fn redirect(status: StatusCode, to: HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response.headers_mut().insert(LOCATION, to);
+    response
+}
+
+/// The answer that the configuration writes.
+pub(crate) fn configured(respond: &Respond) -> Response<Bytes> {
+    let mut response = Response::new(respond.body.clone());
+    *response.status_mut() = respond.status;
+    response.headers_mut().extend(respond.headers.iter().cloned());
     response
 }
 

@@ -17,8 +17,28 @@ pub(crate) fn fill(template: &Template, exchange: &Exchange, address: impl Fn(Ip
             Part::RequestId => text.push_str(exchange.id.as_str()),
             Part::ClientIp => text.push_str(&address(exchange.request.client)),
             Part::Route => text.push_str(exchange.route_name()),
+            Part::Host => text.push_str(host(&exchange.request.authority)),
+            Part::Target => text.push_str(exchange.request.target.as_str()),
             Part::PathParam(name) => text.push_str(exchange.path_param(name)?),
         }
     }
     Some(text)
+}
+
+/// An authority without its port; an IPv6 address keeps its brackets.
+fn host(authority: &str) -> &str {
+    let end = authority.find(']').map_or(0, |end| end + 1);
+    authority[end..].find(':').map_or(authority, |colon| &authority[..end + colon])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn a_host_is_an_authority_without_its_port() {
+        for (authority, expected) in [("a", "a"), ("a:1", "a"), ("[::1]", "[::1]"), ("[::1]:1", "[::1]"), ("", "")] {
+            assert_eq!(host(authority), expected);
+        }
+    }
 }

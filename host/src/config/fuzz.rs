@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 
-use super::{Config, Part, Problems, Segment, Source};
+use super::{Config, Part, Problems, Segment, Source, Target};
 use crate::{
     edge::Via,
     fuzz::{Seen, text::text},
@@ -52,7 +52,7 @@ fn good(config: &Config) -> Seen {
     }
     let router = Router::new(&config.routes);
     for route in &config.routes {
-        assert!(route.upstream < config.upstreams.len());
+        assert!(!matches!(route.target, Target::Upstream(upstream) if upstream >= config.upstreams.len()));
         assert!(route.plugins.iter().all(|&plugin| plugin < config.plugins.len()));
         for part in route.upstream_headers.iter().flat_map(|(_, template)| &template.parts) {
             let named = |name: &String| route.matches.path.iter().flatten().any(|segment| is_param(segment, name));

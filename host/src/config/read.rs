@@ -14,6 +14,7 @@ mod rate_limit;
 mod route;
 mod server;
 mod syntax;
+mod target;
 mod tls;
 mod upstream;
 

@@ -37,6 +37,10 @@ pub enum Part {
     ClientIp,
     /// `${request.route}`
     Route,
+    /// `${request.host}`: without its port.
+    Host,
+    /// `${request.target}`: the canonical path and the query.
+    Target,
     /// `${path.NAME}`: what the route's path caught under that name.
     PathParam(String),
 }
@@ -108,9 +112,11 @@ fn reference(name: &str) -> Result<Part, (String, String)> {
         ("request", "id") => Ok(Part::RequestId),
         ("request", "client-ip") => Ok(Part::ClientIp),
         ("request", "route") => Ok(Part::Route),
+        ("request", "host") => Ok(Part::Host),
+        ("request", "target") => Ok(Part::Target),
         ("request", _) => Err((
             format!("a request has no `{rest}` here"),
-            "there are `request.id`, `request.client-ip`, `request.route`".to_owned(),
+            "there are `request.id`, `request.client-ip`, `request.route`, `request.host`, `request.target`".to_owned(),
         )),
         ("env", _) => Err((
             "environment variables are not read here".to_owned(),

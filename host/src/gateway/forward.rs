@@ -19,16 +19,15 @@ use crate::{
     worker::Worker,
 };
 
-/// Sends the request and takes the answer's head into the exchange.
+/// Sends the request to the upstream of an index and takes the answer's head into the exchange.
 pub(super) async fn forward(
     worker: &Worker,
     exchange: &mut Arc<Exchange>,
-    route: usize,
+    (route, index): (usize, usize),
     peer: &Peer,
     body: RequestBody,
 ) -> Result<AnswerBody, Failure> {
     let snapshot = exchange.snapshot.clone();
-    let index = snapshot.config.routes[route].upstream;
     let started = Instant::now();
     let mut head = worker.upstreams.buffer();
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);

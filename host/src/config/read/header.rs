@@ -57,6 +57,17 @@ pub(super) fn upstream(node: Node<'_>, scope: &Scope<'_>) -> Result<Vec<(HeaderN
     })
 }
 
+/// What is set on an answer that the configuration writes.
+pub(super) fn fixed(node: Node<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
+    header_table(node, |name, entry| {
+        if OWN_HEADERS.contains(&name.as_str()) {
+            return Err(Problem::at(entry.at.clone(), format!("`{name}` is the gateway's own to set")));
+        }
+        let text = entry.node.text()?;
+        HeaderValue::from_str(text).map_err(|_| entry.node.problem("this cannot be a header's value"))
+    })
+}
+
 /// Whether the route can resolve it; else a message and a help.
 pub(super) fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, String)> {
     let Scope { chain, params, .. } = scope;
@@ -78,7 +89,13 @@ pub(super) fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, Strin
             format!("this route's path has no parameter `{param}`"),
             or_none(param, params, "write one as `{NAME}` in `path`"),
         )),
-        Part::Text(_) | Part::RequestId | Part::ClientIp | Part::Route | Part::PathParam(_) => Ok(()),
+        Part::Text(_)
+        | Part::RequestId
+        | Part::ClientIp
+        | Part::Route
+        | Part::Host
+        | Part::Target
+        | Part::PathParam(_) => Ok(()),
     }
 }
 

@@ -8,9 +8,10 @@ use super::{
     duplicate::Seen,
     header::{self, Scope},
     path::{name, path},
+    target,
 };
 use crate::config::{
-    Combine, Match, RateLimit, Route, Segment,
+    Combine, Match, RateLimit, Route, Segment, Target,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -78,6 +79,7 @@ impl<'a> Reader<'_, 'a> {
         };
         let upstream_headers = table.optional("upstream_headers", |node| header::upstream(node, &scope));
         let rate_limits = table.optional("rate_limits", |node| self.rate_limits(node, &scope)).unwrap_or_default();
+        let target = self.target(&mut table, &scope);
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
@@ -86,7 +88,7 @@ impl<'a> Reader<'_, 'a> {
             matches,
             plugins,
             authorize: table.optional("authorize", |node| node.choice(&combine)).unwrap_or(Combine::All),
-            upstream: table.required("upstream", "\"NAME\"", |node| self.upstream(node)).unwrap_or_default(),
+            target,
             upstream_headers: upstream_headers.unwrap_or_default(),
             cors: table.optional("cors", |node| refer_in(node, "CORS policy", "cors", &self.names.cors)),
             rate_limits,
@@ -103,6 +105,9 @@ impl<'a> Reader<'_, 'a> {
             ("authorizers", "it is called `plugins`; how several combine is `authorize`"),
             ("chain", "it is called `plugins`"),
             ("middlewares", "it is called `plugins`"),
+            ("return", "it is called `respond`"),
+            ("mock", "it is called `respond`"),
+            ("response", "it is called `respond`"),
             ("backend", "it is called `upstream`"),
             ("service", "it is called `upstream`"),
             ("target", "it is called `upstream`"),
@@ -130,6 +135,24 @@ impl<'a> Reader<'_, 'a> {
             node.context.report(problem.help(format!("it takes at least {shortest} bytes")));
         }
         Ok(segments)
+    }
+
+    /// One of the three. What is reported may be anything.
+    fn target(&self, table: &mut Table<'a>, scope: &Scope<'_>) -> Target {
+        let given: Vec<_> = ["redirect", "respond"].into_iter().filter_map(|key| table.node(key)).collect();
+        let Some(first) = given.first() else {
+            let upstream = table.required("upstream", "\"NAME\"", |node| self.upstream(node));
+            return Target::Upstream(upstream.unwrap_or_default());
+        };
+        for extra in given.iter().skip(1).copied().chain(table.node("upstream")) {
+            let message = format!("there is already a `{}`", first.name);
+            let help = "a route has an `upstream`, a `redirect` or a `respond`";
+            table.report(Problem::at(extra.value.span(), message).help(help));
+        }
+        let redirect = table.optional("redirect", |node| target::redirect(node, scope)).flatten();
+        let respond = table.optional("respond", target::respond);
+        let target = redirect.map(Target::Redirect).or(respond.map(Target::Respond));
+        target.unwrap_or(Target::Upstream(0))
     }
 
     fn upstream(&self, node: Node<'a>) -> Result<usize, Problem> {
