@@ -4,14 +4,18 @@
 //! what only loading can tell (a missing export, a configuration the plugin refuses) is added by the loader as
 //! further [`Problem`]s, positioned with [`Source::locate`].
 
+mod cors;
 pub(crate) mod fuzz;
 mod problem;
 mod read;
+mod target;
 mod template;
 mod tls;
 mod value;
 
+pub use cors::{AllowedOrigin, Cors, Names};
 pub use problem::{Problem, Problems, Source};
+pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
 
@@ -21,8 +25,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, Method};
 
 /// A whole checked configuration. References between its parts are indices into its vectors.
 #[derive(Debug, Clone)]
@@ -209,87 +212,6 @@ pub struct Upstream {
     pub keepalive_timeout: Duration,
     /// Unused connections kept per worker; default 128.
     pub max_idle: usize,
-}
-
-/// What becomes of a route's requests, once the chain has let them pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// `upstream`: an index into [`Config::upstreams`].
-    Upstream(usize),
-    /// `redirect`
-    Redirect(Redirect),
-    /// `respond`
-    Respond(Respond),
-}
-
-/// `redirect`: the client is sent elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// The value of `Location`.
-    pub to: Template,
-    /// Default 307: the same request, and nobody remembers it.
-    pub status: StatusCode,
-}
-
-/// `respond`: an answer that the configuration writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Respond {
-    /// Default 200.
-    pub status: StatusCode,
-    /// Default none, but a `content-type` of plain text where there is a body.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Default empty.
-    pub body: Bytes,
-}
-
-/// `[cors.NAME]`: which other origins' pages may use the answers of a route (Fetch standard, section 3.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cors {
-    /// Its name.
-    pub name: String,
-    /// At least one.
-    pub allow_origins: Vec<AllowedOrigin>,
-    /// Default: those of the route, or the one that is asked for.
-    pub allow_methods: Option<Vec<Method>>,
-    /// Beyond those that are always allowed; default none.
-    pub allow_headers: Names,
-    /// Beyond those that a page can always read; default none.
-    pub expose_headers: Names,
-    /// Whether cookies and other credentials may be sent along; default false.
-    pub allow_credentials: bool,
-    /// How long a browser keeps the answer to a preflight; default: as it likes (5 s).
-    pub max_age: Option<Duration>,
-}
-
-/// Which origins are meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedOrigin {
-    /// `*`
-    Any,
-    /// As a browser serializes it.
-    Exact(Box<str>),
-    /// `https://*.example.com`: one or more labels between the scheme and the rest.
-    Below {
-        /// With `://`.
-        scheme: Box<str>,
-        /// From the first dot, with the port.
-        suffix: Box<str>,
-    },
-}
-
-/// Names of headers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
-    /// `*`
-    Any,
-    /// These.
-    These(Vec<HeaderName>),
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self::These(Vec::new())
-    }
 }
 
 /// `[rate_limits.NAME]`: a token bucket for each value of its key.

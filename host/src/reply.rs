@@ -50,9 +50,9 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
 }
 
 /// Sends the client elsewhere.
-pub(crate) fn redirect(status: StatusCode, to: HeaderValue) -> Response<Bytes> {
+pub(crate) fn redirect(status: Option<StatusCode>, to: HeaderValue) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
-    *response.status_mut() = status;
+    *response.status_mut() = status.unwrap_or(StatusCode::TEMPORARY_REDIRECT);
     response.headers_mut().insert(LOCATION, to);
     response
 }

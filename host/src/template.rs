@@ -18,7 +18,11 @@ pub(crate) fn fill(template: &Template, exchange: &Exchange, address: impl Fn(Ip
             Part::ClientIp => text.push_str(&address(exchange.request.client)),
             Part::Route => text.push_str(exchange.route_name()),
             Part::Host => text.push_str(host(&exchange.request.authority)),
-            Part::Target => text.push_str(exchange.request.target.as_str()),
+            Part::Target => match exchange.request.target.as_str() {
+                // `*`, of OPTIONS, is no place.
+                target if !target.starts_with('/') => text.push('/'),
+                target => text.push_str(target),
+            },
             Part::PathParam(name) => text.push_str(exchange.path_param(name)?),
         }
     }

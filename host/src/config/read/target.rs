@@ -27,13 +27,15 @@ pub(super) fn redirect(node: Node<'_>, scope: &Scope<'_>) -> Result<Option<Redir
         ("code", "it is called `status`"),
         ("permanent", "write `status = 308`"),
     ]);
-    Ok(to.map(|to| Redirect { to, status: status.unwrap_or(StatusCode::TEMPORARY_REDIRECT) }))
+    Ok(to.map(|to| Redirect { to, status }))
 }
 
 /// Where it goes must not be what a client writes: it begins with a scheme and a host, or with a path.
 fn to(node: Node<'_>, scope: &Scope<'_>) -> Result<Template, Problem> {
     let text = node.text()?;
     let template = Template::parse(text).map_err(|problem| node.within(problem))?;
+    // A target is a path.
+    let text = text.replace("${request.target}", "/");
     let place = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let safe = match place.and_then(|place| place.split(['/', '?', '#']).next()) {
         Some(host) => !host.is_empty() && !host.strip_prefix("${request.host}").unwrap_or(host).contains("${"),
