@@ -44,20 +44,22 @@ const GRACE: Duration = Duration::from_millis(200);
 pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream, address: SocketAddr) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
-    let snapshot = worker.gateway.snapshot();
-    let limits = snapshot.config.limits.clone();
+    // Not kept: a client that says nothing would keep a configuration, with its plugins, that serves no more.
+    let (limits, acceptor) = {
+        let snapshot = worker.gateway.snapshot();
+        (snapshot.config.limits.clone(), snapshot.acceptors.get(listener).cloned().flatten())
+    };
     let opened = async {
-        match snapshot.acceptors.get(listener).and_then(Option::as_ref) {
+        match acceptor {
             None => plain(stream, limits.header_timeout).await.map(|opened| (opened, None)),
             // Boxed: a connection without it does not carry the room.
-            Some(acceptor) => Box::pin(handshake::shake(&worker, acceptor, stream, address)).await,
+            Some(acceptor) => Box::pin(handshake::shake(&worker, &acceptor, stream, address)).await,
         }
     };
     let opened = tokio::select! {
         opened = opened => opened,
         () = out_of_grace(&worker) => return,
     };
-    drop(snapshot);
     let Some(((stream, http2), tls)) = opened else { return };
     let peer = Rc::new(Peer::new(address, tls));
     let life = Rc::new(Life::new(http2));

@@ -36,7 +36,7 @@ pub struct Snapshot {
     /// Parallel to `config.rate_limits`.
     limiters: Vec<Arc<Limiter>>,
     /// Parallel to `config.listeners`.
-    pub(crate) acceptors: Vec<Option<Acceptor>>,
+    pub(crate) acceptors: Vec<Option<Arc<Acceptor>>>,
     /// Parallel to `config.upstreams`.
     pub(crate) connectors: Vec<Option<Connector>>,
     /// Parallel to `config.routes`.
@@ -180,7 +180,7 @@ impl Snapshot {
     }
 
     /// What the listener of a name answers handshakes with.
-    fn acceptor(&self, name: &str) -> Option<&Acceptor> {
+    fn acceptor(&self, name: &str) -> Option<&Arc<Acceptor>> {
         let listener = self.config.listeners.iter().position(|listener| listener.name == name)?;
         self.acceptors.get(listener)?.as_ref()
     }

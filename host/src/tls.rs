@@ -36,7 +36,7 @@ pub(crate) const H2: &[u8] = b"h2";
 const MOST: u64 = 4 << 20;
 
 /// What a listener answers handshakes with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Acceptor {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) handshake_timeout: Duration,
@@ -49,7 +49,7 @@ pub(crate) type Wrong = (Vec<String>, String);
 
 impl Acceptor {
     /// Reads the files; `serving` is taken over if nothing has changed.
-    pub(crate) fn load(tls: &ListenerTls, serving: Option<&Self>) -> Result<Self, Vec<Wrong>> {
+    pub(crate) fn load(tls: &ListenerTls, serving: Option<&Arc<Self>>) -> Result<Arc<Self>, Vec<Wrong>> {
         let mut digest = Sha256::new();
         let mut wrong = Vec::new();
         let certificates = Certificates::load(&tls.certificates, &provider(), &mut digest).map_err(|errors| {
@@ -84,7 +84,7 @@ impl Acceptor {
         config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
         // Any worker can resume what another has begun (RFC 5077, RFC 8446 section 2.2).
         config.ticketer = ring::Ticketer::new().map_err(failed)?;
-        Ok(Self { config: Arc::new(config), handshake_timeout: tls.handshake_timeout, made_of })
+        Ok(Arc::new(Self { config: Arc::new(config), handshake_timeout: tls.handshake_timeout, made_of }))
     }
 }
 
