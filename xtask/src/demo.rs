@@ -90,6 +90,7 @@ fn show(example: &Path) -> Result<()> {
     ctrlc::set_handler(move || {
         let _ = end.send(());
     })?;
+    prepare(example)?;
     let mut gateway = start(example, Stdio::inherit())?;
     println!("\nThe gateway runs on http://{GATEWAY}, the upstream on http://{UPSTREAM}. Try:\n");
     for one in &tries {
@@ -114,6 +115,7 @@ pub(crate) fn check(name: &str) -> Result<()> {
     let example = Path::new("examples").join(name);
     let tries = requests::load(&example.join("requests.txt"))?;
     println!("checking the example {name}: {} requests", tries.len());
+    prepare(&example)?;
     process::output(process::command(gateway()).arg("check").arg(example.join("gatehouse.toml")))?;
     let mut gateway = start(&example, Stdio::piped())?;
     let lines = lines_of(&mut gateway)?;
@@ -138,7 +140,6 @@ pub(crate) fn check(name: &str) -> Result<()> {
 /// Starts the upstream (once in a process) and the gateway, and waits until it serves.
 pub(crate) fn start(example: &Path, stdout: Stdio) -> Result<Running> {
     free(GATEWAY)?;
-    prepare(example)?;
     start_upstream()?;
     let mut command = process::command(gateway());
     let mut gateway = Running::start(command.arg("run").arg(example.join("gatehouse.toml")).stdout(stdout))?;

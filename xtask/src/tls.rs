@@ -29,7 +29,9 @@ pub(crate) fn run() -> Result<()> {
 /// Scans the gateway, which must have been built.
 pub(crate) fn check() -> Result<()> {
     let sslyze = install()?;
-    let gateway = demo::start(Path::new("examples/tls"), Stdio::null())?;
+    let example = Path::new("examples/tls");
+    demo::prepare(example)?;
+    let gateway = demo::start(example, Stdio::null())?;
     let output = process::command(sslyze).args(["--mozilla_config=intermediate", SERVER]).output()?;
     let report = String::from_utf8_lossy(&output.stdout);
     if !gateway.stop(demo::STOP_LIMIT) {
