@@ -14,6 +14,7 @@ mod figure;
 mod fuzz;
 mod guests;
 mod languages;
+mod pip;
 mod process;
 mod requests;
 mod soak;

@@ -6,9 +6,9 @@ use std::{fs, path::Path, path::PathBuf, process::Stdio};
 use anyhow::{Result, bail};
 
 use crate::{
-    apt, demo,
+    demo,
     guests::{self, Way},
-    process,
+    pip, process,
 };
 
 /// The scanner with its version: a later one may ask for something else.
@@ -58,14 +58,7 @@ fn install() -> Result<PathBuf> {
     let folder = Path::new(FOLDER);
     let done = folder.join(PACKAGE);
     if !done.exists() {
-        println!("installing {PACKAGE} ...");
-        let environment = || process::output(process::command("python3").args(["-m", "venv", "--clear"]).arg(folder));
-        if environment().is_err() {
-            apt::install(&["python3-venv"], "scanning TLS")?;
-            environment()?;
-        }
-        let mut pip = process::command(folder.join("bin/pip"));
-        process::output(pip.args(["install", "--quiet", "--prefer-binary", PACKAGE]))?;
+        pip::install(folder, PACKAGE, &["--prefer-binary"], "scanning TLS")?;
         fs::write(&done, "")?;
     }
     Ok(std::path::absolute(folder.join("bin/sslyze"))?)

