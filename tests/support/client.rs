@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 /// A request to be sent by `.await`.
 pub(crate) struct Call {
@@ -51,25 +54,7 @@ impl Call {
     async fn send(self) -> hyper::Result<Reply> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let io = TokioIo::new(stream);
-        let mut request = self.builder.body(Full::new(self.body)).unwrap();
-        let response = if self.http2 {
-            let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
-            tokio::spawn(connection);
-            sender.send_request(request).await?
-        } else {
-            // Origin-form, as a client sends it to an origin.
-            let target = request.uri().path_and_query().unwrap().as_str().parse().unwrap();
-            let authority = request.uri().authority().unwrap().to_string();
-            *request.uri_mut() = target;
-            request.headers_mut().entry(http::header::HOST).or_insert(authority.parse().unwrap());
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-            tokio::spawn(connection);
-            sender.send_request(request).await?
-        };
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
+        send(stream, self.http2, self.builder.body(Full::new(self.body)).unwrap()).await
     }
 
     /// Sends it where the answer may break off.
@@ -102,4 +87,29 @@ impl Reply {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("a JSON body")
     }
+}
+
+/// Sends a request, whose URI is whole, over a connection of its own, and reads the answer.
+pub(super) async fn send<S>(stream: S, http2: bool, mut request: Request<Full<Bytes>>) -> hyper::Result<Reply>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = TokioIo::new(stream);
+    let response = if http2 {
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await?
+    } else {
+        // Origin-form, as a client sends it to an origin.
+        let target = request.uri().path_and_query().unwrap().as_str().parse().unwrap();
+        let authority = request.uri().authority().unwrap().to_string();
+        *request.uri_mut() = target;
+        request.headers_mut().entry(http::header::HOST).or_insert(authority.parse().unwrap());
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
+        tokio::spawn(connection);
+        sender.send_request(request).await?
+    };
+    let (head, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
 }

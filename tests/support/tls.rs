@@ -12,8 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::Full;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
@@ -30,7 +29,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
-use super::Reply;
+use super::{Reply, client};
 
 /// Who issues certificates, and the folder that they are in.
 pub(crate) struct Authority {
@@ -162,19 +161,8 @@ pub(crate) async fn connect(
 /// A GET of a path over a connection.
 pub(crate) async fn ask(stream: TlsStream<TcpStream>, name: &str, path: &str) -> hyper::Result<Reply> {
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let request = Request::builder().uri(if http2 { format!("https://{name}{path}") } else { path.to_owned() });
-    let response = if http2 {
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await?
-    } else {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        sender.send_request(request.header("host", name).body(Full::<Bytes>::default()).unwrap()).await?
-    };
-    let (head, body) = response.into_parts();
-    Ok(Reply { status: head.status.as_u16(), headers: head.headers, body: body.collect().await?.to_bytes() })
+    let request = Request::builder().uri(format!("https://{name}{path}"));
+    client::send(stream, http2, request.body(Full::<Bytes>::default()).unwrap()).await
 }
 
 /// A server of an authority's certificate.
