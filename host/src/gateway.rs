@@ -74,9 +74,9 @@ async fn answer(
     body: Incoming,
 ) -> Result<AnswerBody, Stop> {
     let (route, body) = admit::admit(chain::edit(exchange), peer, named, body)?;
-    limit(exchange, |chain| &chain.limits)?;
+    limit(exchange, route, |chain| &chain.limits)?;
     chain::authorize(exchange, route, worker.index).await?;
-    limit(exchange, |chain| &chain.limits_of_authorizers)?;
+    limit(exchange, route, |chain| &chain.limits_of_authorizers)?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
             &Target::Upstream(index) => {
@@ -106,13 +106,12 @@ fn configured(exchange: &mut Arc<Exchange>, route: usize) -> Result<AnswerBody, 
 }
 
 /// Counts a request by limits of its route.
-fn limit(exchange: &mut Arc<Exchange>, by: fn(&Chain) -> &Vec<Arc<Limiter>>) -> Result<(), Failure> {
-    if exchange.route.is_none_or(|route| by(&exchange.snapshot.chains[route]).is_empty()) {
+fn limit(exchange: &mut Arc<Exchange>, route: usize, by: fn(&Chain) -> &Vec<Arc<Limiter>>) -> Result<(), Failure> {
+    if by(&exchange.snapshot.chains[route]).is_empty() {
         return Ok(());
     }
     let snapshot = exchange.snapshot.clone();
-    let chain = exchange.route.map(|route| &snapshot.chains[route]);
-    chain.into_iter().flat_map(by).try_for_each(|limiter| limiter.admit(chain::edit(exchange)))
+    by(&snapshot.chains[route]).iter().try_for_each(|limiter| limiter.admit(chain::edit(exchange)))
 }
 
 /// The answer when the chain has ended early.

@@ -90,7 +90,7 @@ impl Snapshot {
             if let Err(error) = file::is_one(&plugin.component)
                 && error.kind() != ErrorKind::IsADirectory
             {
-                problems.push(located(&config, &plugin.name, &unreadable(&plugin.component, &error)));
+                problems.push(of_plugin(&config, &plugin.name, &unreadable(&plugin.component, &error)));
                 continue;
             }
             let around = Surroundings {
@@ -105,33 +105,23 @@ impl Snapshot {
                     tracing::debug!(plugin = loaded.name(), hooks = loaded.hooks.names().join(","), "loaded");
                     plugins.push(loaded);
                 }
-                Err(reasons) => problems.extend(reasons.iter().map(|reason| located(&config, &plugin.name, reason))),
+                Err(reasons) => problems.extend(reasons.iter().map(|reason| of_plugin(&config, &plugin.name, reason))),
             }
         }
-        let mut at = |table: &str, name: &str, wrong: Vec<Wrong>| {
-            problems.extend(wrong.into_iter().map(|(at, message)| {
-                let table = [table, name, "tls"].into_iter();
-                let path: Vec<&str> = table.chain(at.iter().map(String::as_str)).collect();
-                Problem::at(config.source.locate(&path), message)
-            }));
-        };
-        let (mut acceptors, mut connectors) = (Vec::new(), Vec::new());
-        for listener in &config.listeners {
-            let before = serving.and_then(|snapshot| snapshot.acceptor(&listener.name));
-            let loaded = listener.tls.as_ref().map(|tls| Acceptor::load(tls, before)).transpose();
-            acceptors.push(loaded.unwrap_or_else(|wrong| {
-                at("listeners", &listener.name, wrong);
-                None
-            }));
-        }
-        for upstream in &config.upstreams {
-            let before = serving.and_then(|snapshot| snapshot.connector(&upstream.name));
-            let loaded = upstream.tls.as_ref().map(|tls| Connector::load(tls, before)).transpose();
-            connectors.push(loaded.unwrap_or_else(|wrong| {
-                at("upstreams", &upstream.name, wrong);
-                None
-            }));
-        }
+        let acceptors = (config.listeners.iter())
+            .map(|listener| {
+                let before = serving.and_then(|snapshot| snapshot.acceptor(&listener.name));
+                let loaded = listener.tls.as_ref().map(|tls| Acceptor::load(tls, before));
+                good(loaded, &config, &["listeners", &listener.name, "tls"], &mut problems)
+            })
+            .collect();
+        let connectors: Vec<_> = (config.upstreams.iter())
+            .map(|upstream| {
+                let before = serving.and_then(|snapshot| snapshot.connector(&upstream.name));
+                let loaded = upstream.tls.as_ref().map(|tls| Connector::load(tls, before));
+                good(loaded, &config, &["upstreams", &upstream.name, "tls"], &mut problems)
+            })
+            .collect();
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -202,9 +192,30 @@ fn unreadable(component: &Path, error: &io::Error) -> Unloadable {
     Unloadable { at: vec!["component".into()], message }
 }
 
-fn located(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {
-    let path: Vec<&str> = ["plugins", plugin].into_iter().chain(reason.at.iter().map(String::as_str)).collect();
-    Problem::at(config.source.locate(&path), format!("plugin `{plugin}`: {}", reason.message))
+fn of_plugin(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {
+    let message = format!("plugin `{plugin}`: {}", reason.message);
+    located(config, &["plugins", plugin], &reason.at, message)
+}
+
+/// A problem with what a table says, at a place within that.
+fn located(config: &Config, table: &[&str], at: &[String], message: String) -> Problem {
+    let path: Vec<&str> = table.iter().copied().chain(at.iter().map(String::as_str)).collect();
+    Problem::at(config.source.locate(&path), message)
+}
+
+/// What was loaded for a table; what is wrong with it is added to the problems.
+fn good<T>(
+    loaded: Option<Result<T, Vec<Wrong>>>,
+    config: &Config,
+    table: &[&str],
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let wrong = match loaded? {
+        Ok(loaded) => return Some(loaded),
+        Err(wrong) => wrong,
+    };
+    problems.extend(wrong.into_iter().map(|(at, message)| located(config, table, &at, message)));
+    None
 }
 
 fn number_endpoints(

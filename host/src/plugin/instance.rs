@@ -198,11 +198,33 @@ impl Instance {
 const TRIES: u32 = 4;
 
 async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, WasmInstance), Fault> {
+    let Recipe { pre, hooks, shared, .. } = *recipe;
+    let time = Time::of_start(&shared.limits);
     let mut tries = 1;
     loop {
-        match try_instantiate(recipe, fiber).await {
-            Err((error, _)) if tries < TRIES && is_passing(&error) => tries += 1,
-            made => return made.map_err(|(raw, store)| at_start("", fault(raw, &store))),
+        let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
+        store.limiter(|state| state);
+        // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
+        store.set_hostcall_fuel((shared.limits.body as usize).saturating_add(1 << 20));
+        match fiber {
+            true => yield_at_ticks(&mut store),
+            false => go_on(&mut store),
+        }
+        arm(&mut store, time);
+        let (started, took) = match fiber {
+            true => timely(time.wall, pre.instantiate_async(&mut store)).await,
+            false => {
+                let (started, took) = plainly(true, || pre.instantiate(&mut store));
+                (started.map_err(Raw::Wasm), took)
+            }
+        };
+        if let Some(took) = took {
+            store.data().took(took);
+        }
+        match started {
+            Ok(instance) => return Ok((store, instance)),
+            Err(raw) if tries < TRIES && is_passing(&raw) => tries += 1,
+            Err(raw) => return Err(at_start("", fault(raw, &store))),
         }
     }
 }
@@ -213,37 +235,6 @@ fn is_passing(raw: &Raw) -> bool {
     let Raw::Wasm(error) = raw else { return false };
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|cause| cause.kind() == io::ErrorKind::ResourceBusy)
-}
-
-async fn try_instantiate(
-    recipe: &Recipe<'_>,
-    fiber: bool,
-) -> Result<(Store<State>, WasmInstance), (Raw, Box<Store<State>>)> {
-    let Recipe { pre, hooks, shared, .. } = *recipe;
-    let time = Time::of_start(&shared.limits);
-    let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
-    store.limiter(|state| state);
-    // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
-    store.set_hostcall_fuel((shared.limits.body as usize).saturating_add(1 << 20));
-    match fiber {
-        true => yield_at_ticks(&mut store),
-        false => go_on(&mut store),
-    }
-    arm(&mut store, time);
-    let (started, took) = match fiber {
-        true => timely(time.wall, pre.instantiate_async(&mut store)).await,
-        false => {
-            let (started, took) = plainly(true, || pre.instantiate(&mut store));
-            (started.map_err(Raw::Wasm), took)
-        }
-    };
-    if let Some(took) = took {
-        store.data().took(took);
-    }
-    match started {
-        Ok(instance) => Ok((store, instance)),
-        Err(raw) => Err((raw, Box::new(store))),
-    }
 }
 
 /// Lets others of its thread run at each tick.
