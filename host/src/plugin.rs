@@ -119,8 +119,7 @@ impl Plugin {
     }
 
     fn idle(&self, worker: usize) -> Option<Box<Instance>> {
-        let mut pool = lock(&self.pools[worker % self.pools.len()]);
-        std::iter::from_fn(|| pool.pop()).find(|instance| instance.suits())
+        lock(&self.pools[worker % self.pools.len()]).pop()
     }
 
     async fn another(self: &Arc<Self>, worker: usize) -> Result<Box<Instance>, Fault> {
@@ -164,7 +163,7 @@ impl Plugin {
 
     fn give_back(&self, worker: usize, mut instance: Box<Instance>) {
         instance.uses += 1;
-        if self.config.isolation == Isolation::Request || instance.is_worn() || !instance.suits() {
+        if self.config.isolation == Isolation::Request || instance.is_worn() {
             return self.discard(instance);
         }
         lock(&self.pools[worker % self.pools.len()]).push(instance);

@@ -54,7 +54,7 @@ pub(super) struct Functions {
 pub(crate) struct Instance {
     store: Store<State>,
     pub(super) functions: Functions,
-    /// Whether it must be called on a fiber.
+    /// Whether it is called on a fiber.
     fiber: bool,
     pub(super) uses: u64,
     memory_at_start: usize,
@@ -99,8 +99,7 @@ impl Instance {
             }
         }
         if on_fiber && !fiber {
-            this.fiber = false;
-            go_on(&mut this.store);
+            this.use_fiber(false);
         }
         this.memory_at_start = this.memory();
         Ok(this)
@@ -143,6 +142,36 @@ impl Instance {
         result
     }
 
+    /// Calls a hook on a fiber, also where the instance is else called plainly.
+    pub(super) async fn call_on_fiber<P, R>(
+        &mut self,
+        exchange: &Arc<Exchange>,
+        function: &TypedFunc<P, (R,)>,
+        params: P,
+    ) -> Result<R, Fault>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let fiber = self.fiber;
+        self.use_fiber(true);
+        let result = self.call(exchange, function, params).await;
+        self.use_fiber(fiber);
+        result
+    }
+
+    fn use_fiber(&mut self, fiber: bool) {
+        if self.fiber == fiber {
+            return;
+        }
+        self.fiber = fiber;
+        match fiber {
+            true => yield_at_ticks(&mut self.store),
+            false => go_on(&mut self.store),
+        }
+    }
+
     async fn invoke<P, R>(&mut self, function: &TypedFunc<P, (R,)>, params: P, time: Time) -> Result<R, Fault>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
@@ -180,11 +209,6 @@ impl Instance {
     /// Bytes of its linear memories.
     pub(super) fn memory(&self) -> usize {
         self.store.data().memory
-    }
-
-    /// Whether it is called in the way that its plugin needs by now.
-    pub(super) fn suits(&self) -> bool {
-        self.fiber || !self.store.data().shared.calls.is_long()
     }
 
     /// Whether it has served long enough, or grown so far that it would soon fail: linear memory never shrinks.

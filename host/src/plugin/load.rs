@@ -274,7 +274,7 @@ impl Plugin {
             hooks: &self.hooks,
             shared: &self.shared,
             config: &self.config_json,
-            fiber: self.fiber || self.config.limits.cpu > PLAIN || self.shared.calls.is_long(),
+            fiber: self.fiber || self.config.limits.cpu > PLAIN,
         }
     }
 }

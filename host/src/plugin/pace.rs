@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use super::hooks::Entry;
+
 /// One call of this length is enough.
 const LONG: Duration = Duration::from_millis(2);
 
@@ -17,17 +19,39 @@ const LONGISH_CALLS: u32 = 3;
 const SHORT_CALLS: u32 = 1000;
 
 /// How long one kind of a plugin's calls takes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
     long: AtomicBool,
     /// Longish calls in a row; while it is long, the short ones.
     in_a_row: AtomicU32,
+    /// The functions of which a short call has been seen, as bits.
+    known: AtomicU32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { long: AtomicBool::default(), in_a_row: AtomicU32::default(), known: AtomicU32::new(Entry::Log.bit()) }
+    }
 }
 
 impl Pace {
     /// Whether calls are long.
     pub(super) fn is_long(&self) -> bool {
         self.long.load(Ordering::Relaxed)
+    }
+
+    /// Whether a call of this function may be long, for all that is known: they are, or no short one of it was seen yet.
+    /// A logger is trusted until then: nobody waits for it, so its instance would be missing where the next request comes.
+    pub(super) fn may_be_long(&self, entry: Entry) -> bool {
+        self.is_long() || self.known.load(Ordering::Relaxed) & entry.bit() == 0
+    }
+
+    /// A call of this function has ended, and was measured.
+    pub(super) fn ended(&self, entry: Entry) {
+        // A row of longish ones is to end with a short one, or to make it long.
+        if !self.is_long() && self.in_a_row.load(Ordering::Relaxed) == 0 {
+            self.known.fetch_or(entry.bit(), Ordering::Relaxed);
+        }
     }
 
     /// A call has taken so long, or runs for so long already. Whether this is what makes calls long.
@@ -64,6 +88,21 @@ mod tests {
         let pace = Pace::default();
         let told: Vec<bool> = [LONGER, LONGER, SHORT, LONGER, LONGER, LONGER].map(|time| pace.took(time)).into();
         assert_eq!(told, [false, false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_function_may_be_long_until_a_short_call_was_seen() {
+        let pace = Pace::default();
+        assert!(pace.may_be_long(Entry::Authorize) && !pace.is_long());
+        let call = |time| {
+            pace.took(time);
+            pace.ended(Entry::Authorize);
+            pace.may_be_long(Entry::Authorize)
+        };
+        assert_eq!([LONGER, SHORT, LONGER, SHORT].map(call), [true, false, false, false]);
+        assert!(pace.may_be_long(Entry::OnRequest), "nothing is known of another function");
+        assert!(!pace.may_be_long(Entry::Log));
+        assert!(call(Duration::from_millis(3)));
     }
 
     #[test]

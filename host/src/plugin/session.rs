@@ -44,8 +44,12 @@ impl Session {
         self.usable = false;
         let shared = &self.plugin.shared;
         shared.metrics.calls.inc();
-        let result = match shared.calls.is_long() {
-            true => Box::pin(self.call_aside(exchange.clone(), function, params)).await,
+        let result = match shared.calls.may_be_long(entry) {
+            true => {
+                let result = Box::pin(self.call_aside(exchange.clone(), function, params)).await;
+                self.plugin.shared.calls.ended(entry);
+                result
+            }
             false => instance.call(exchange, &function, params).await,
         };
         self.usable = result.is_ok();
@@ -70,7 +74,7 @@ impl Session {
     {
         let mut instance = self.instance.take().expect("a session has its instance but for the time of a call");
         let (instance, result) = aside::run(async move {
-            let result = instance.call(&exchange, &function, params).await;
+            let result = instance.call_on_fiber(&exchange, &function, params).await;
             (instance, result)
         })
         .await;
@@ -213,7 +217,8 @@ impl Drop for Session {
         let Some(instance) = self.instance.take() else { return };
         match self.usable {
             true => self.plugin.give_back(self.worker, instance),
-            false => self.plugin.discard(instance),
+            // It may have grown as far as it could.
+            false => aside::discard(instance),
         }
     }
 }
