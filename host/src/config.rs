@@ -11,6 +11,7 @@ mod read;
 mod target;
 mod template;
 mod tls;
+mod upstream;
 mod value;
 
 pub use cors::{AllowedOrigin, Cors, Names};
@@ -18,6 +19,7 @@ pub use problem::{Problem, Problems, Source};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
+pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Upstream};
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -189,29 +191,6 @@ pub struct Listener {
     pub address: SocketAddr,
     /// `[listeners.NAME.tls]`, where it speaks TLS.
     pub tls: Option<ListenerTls>,
-}
-
-/// `[upstreams.NAME]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// Its name.
-    pub name: String,
-    /// Host name or address, from `url`.
-    pub host: String,
-    /// Port, from `url`.
-    pub port: u16,
-    /// Where `url` is one of `https`.
-    pub tls: Option<UpstreamTls>,
-    /// Default 1 s; beyond: 504.
-    pub connect_timeout: Duration,
-    /// From the sent request to the response's header section; default 30 s (AWS: 29 s); beyond: 504.
-    pub first_byte_timeout: Duration,
-    /// Without a byte of a response body; default 30 s; then the message to the client is broken off.
-    pub idle_timeout: Duration,
-    /// How long an unused connection is kept; default 50 s.
-    pub keepalive_timeout: Duration,
-    /// Unused connections kept per worker; default 128.
-    pub max_idle: usize,
 }
 
 /// `[rate_limits.NAME]`: a token bucket for each value of its key.

@@ -20,7 +20,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
-use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot};
+use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint};
 
 /// A request and its answer under way.
 #[derive(Debug, Clone)]
@@ -86,6 +86,8 @@ pub struct Outcome {
     pub verdict: Option<Verdict>,
     /// From the request's hand-over to the upstream until its header section.
     pub upstream: Option<Duration>,
+    /// Who answered, where the upstream has several endpoints, and how many had been asked in vain.
+    pub(crate) endpoint: Option<(Arc<Endpoint>, u32)>,
     /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
     pub plugins: Vec<(usize, Duration)>,
     /// How it stands with the rate limits of its route.

@@ -56,6 +56,8 @@ pub enum Failure {
     UpstreamUnreachable(String),
     /// No connection to the upstream within `connect_timeout`.
     UpstreamConnectTimeout,
+    /// `max_requests` are under way, and nothing became free in time.
+    UpstreamBusy,
     /// No header section from the upstream within `first_byte_timeout`.
     UpstreamTimeout,
     /// The upstream's answer broke off or was not HTTP; the text is for the log.
@@ -135,6 +137,7 @@ impl Failure {
             Self::Plugin { fault, .. } => fault.code(),
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
+            Self::UpstreamBusy => "upstream_busy",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamBroken(_) => "upstream_broken",
             Self::UpstreamBodyTooLarge => "upstream_body_too_large",
@@ -162,6 +165,7 @@ impl Failure {
             Self::Plugin { .. } => Party::Plugin,
             Self::UpstreamUnreachable(_)
             | Self::UpstreamConnectTimeout
+            | Self::UpstreamBusy
             | Self::UpstreamTimeout
             | Self::UpstreamBroken(_)
             | Self::UpstreamBodyTooLarge => Party::Upstream,
@@ -186,6 +190,7 @@ impl Failure {
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
             Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),
+            Self::UpstreamBusy => "the upstream is busy".into(),
             Self::UpstreamBroken(_) => "the upstream's answer is not usable".into(),
             Self::UpstreamBodyTooLarge => "the upstream's answer is too large".into(),
             Self::ClientLeft => "the client left".into(),
@@ -196,7 +201,7 @@ impl Failure {
     /// Whether sending the same request again may go better.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::UpstreamUnreachable(_) | Self::UpstreamConnectTimeout => true,
+            Self::UpstreamUnreachable(_) | Self::UpstreamConnectTimeout | Self::UpstreamBusy => true,
             Self::Plugin { fault, .. } => matches!(fault, Fault::Busy | Fault::Resting),
             _ => false,
         }
@@ -213,6 +218,7 @@ impl fmt::Display for Failure {
             Self::Unauthorized => f.write_str("all authorizers abstained"),
             Self::RateLimited { limit, .. } => write!(f, "more requests than the rate limit `{limit}` allows"),
             Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
+            Self::UpstreamBusy => f.write_str("as many requests as `max_requests` and `max_pending` let are under way"),
             Self::UpstreamUnreachable(why) => write!(f, "cannot reach the upstream: {why}"),
             Self::UpstreamBroken(why) => write!(f, "the upstream's answer: {why}"),
             Self::Internal(why) => f.write_str(why),

@@ -8,9 +8,9 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{lines, lock::lock, panics};
+use crate::{lines, lock::lock, panics, upstream::Health};
 
 /// All metrics of a gateway.
 #[derive(Clone)]
@@ -30,6 +30,10 @@ struct Inner {
     clients_waited: Counter,
     handshakes: Family<ResultLabels, Counter>,
     rate_limited: Family<LimitLabels, Counter>,
+    retries: Family<UpstreamLabels, Counter>,
+    ejections: Family<EndpointLabels, Counter>,
+    endpoints_available: Family<EndpointLabels, Gauge>,
+    endpoints: Mutex<Vec<(EndpointLabels, Weak<Health>)>>,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -84,6 +88,17 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndpointLabels {
+    upstream: String,
+    endpoint: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LimitLabels {
     limit: String,
 }
@@ -123,6 +138,10 @@ impl Default for Metrics {
             clients_waited: Counter::default(),
             handshakes: Family::default(),
             rate_limited: Family::default(),
+            retries: Family::default(),
+            ejections: Family::default(),
+            endpoints_available: Family::default(),
+            endpoints: Mutex::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -158,6 +177,10 @@ impl Inner {
         registry.register("clients_waited", waited, self.clients_waited.clone());
         registry.register("tls_handshakes", "TLS handshakes with clients", self.handshakes.clone());
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
+        registry.register("upstream_retries", "Requests sent again", self.retries.clone());
+        registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());
+        let available = "Whether an endpoint gets requests: it is well, and not ejected";
+        registry.register("upstream_endpoint_available", available, self.endpoints_available.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -179,7 +202,37 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Looks up which endpoints get requests. Those that no snapshot has any more are told no longer.
+    fn count_endpoints(&self) {
+        let now = Instant::now();
+        let mut endpoints = lock(&self.endpoints);
+        self.endpoints_available.clear();
+        endpoints.retain(|(labels, health)| {
+            let Some(health) = health.upgrade() else { return false };
+            self.endpoints_available.get_or_create(labels).set(i64::from(health.is_available(now)));
+            true
+        });
+    }
+}
+
 impl Metrics {
+    /// Tells of an endpoint for as long as it is there. The counter of its ejections.
+    pub(crate) fn endpoint(&self, upstream: &str, endpoint: &str, health: &Arc<Health>) -> Counter {
+        let labels = EndpointLabels { upstream: upstream.to_owned(), endpoint: endpoint.to_owned() };
+        let counter = self.0.ejections.get_or_create(&labels).clone();
+        let mut endpoints = lock(&self.0.endpoints);
+        // Nobody may ever ask.
+        endpoints.retain(|(_, health)| health.strong_count() > 0);
+        endpoints.push((labels, Arc::downgrade(health)));
+        counter
+    }
+
+    /// The counter of what is sent again to an upstream.
+    pub(crate) fn retries(&self, upstream: &str) -> Counter {
+        self.0.retries.get_or_create(&UpstreamLabels { upstream: upstream.to_owned() }).clone()
+    }
+
     /// The counters of a plugin.
     pub fn plugin(&self, name: &str) -> PluginMetrics {
         let labels = PluginLabels { plugin: name.to_owned() };
@@ -245,6 +298,7 @@ impl Metrics {
     /// All of them as text (`application/openmetrics-text`).
     pub fn text(&self) -> String {
         self.0.count_instances();
+        self.0.count_endpoints();
         let registry = lock(&self.0.registry);
         let mut out = String::new();
         text::encode(&mut out, &registry).expect("writing to a string does not fail");

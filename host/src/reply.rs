@@ -90,6 +90,7 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Failure::UpstreamConnectTimeout | Failure::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Failure::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         // As nginx logs it; nobody receives it.
         Failure::ClientLeft => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),

@@ -63,7 +63,9 @@ impl Gateway {
         });
         let generation = loaded.as_ref().map_or(serving.generation, |snapshot| snapshot.generation);
         self.metrics.reloaded(loaded.is_ok(), generation);
-        self.serving.store(Arc::new(loaded?));
+        let loaded = Arc::new(loaded?);
+        loaded.check_endpoints(&self.descriptors.upstreams);
+        self.serving.store(loaded);
         Ok(generation)
     }
 
@@ -142,6 +144,7 @@ impl Server {
         metrics.reloaded(true, snapshot.generation);
         let (workers, mut sockets, addresses) = listen(&snapshot.config)?;
         let descriptors = Descriptors::of_process(workers, addresses.len());
+        snapshot.check_endpoints(&descriptors.upstreams);
         let serving = ArcSwap::from_pointee(snapshot);
         let gateway = Arc::new(Gateway { serving, metrics, descriptors, clock, loading: Mutex::default() });
         let (stop, stopping) = watch::channel(false);

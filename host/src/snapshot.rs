@@ -13,7 +13,8 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::{
     clock::Clock,
-    config::{Combine, Config, Problem, Problems},
+    config::{self, Combine, Config, Problem, Problems},
+    descriptors::Upstreams,
     edge::Via,
     file,
     metrics::{Alive, Metrics},
@@ -21,6 +22,7 @@ use crate::{
     ratelimit::Limiter,
     route::Router,
     tls::{Acceptor, Connector, Wrong},
+    upstream::{Balancer, Endpoint, health},
 };
 
 /// A loaded configuration.
@@ -38,18 +40,16 @@ pub struct Snapshot {
     /// Parallel to `config.listeners`.
     pub(crate) acceptors: Vec<Option<Arc<Acceptor>>>,
     /// Parallel to `config.upstreams`.
-    pub(crate) connectors: Vec<Option<Connector>>,
+    pub(crate) balancers: Vec<Balancer>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
-    /// Parallel to `config.upstreams`: the number under which workers keep its connections.
-    pub(crate) endpoints: Vec<usize>,
-    /// Every endpoint that this process has known; a number is never given twice.
-    known_endpoints: Arc<Vec<Endpoint>>,
+    /// Every endpoint that this process has known, by the number under which workers keep its connections: none is given twice.
+    known_endpoints: Arc<Vec<Place>>,
     _alive: Alive,
 }
 
 /// Where connections to one are as good as those to another: host, port, and what TLS was made of.
-type Endpoint = (String, u16, Option<[u8; 32]>);
+type Place = (String, u16, Option<[u8; 32]>);
 
 /// The plugins of a route by what they do, and the route's constants. Plugins are indices into `Snapshot::plugins`.
 #[derive(Debug)]
@@ -115,20 +115,18 @@ impl Snapshot {
                 good(loaded, &config, &["listeners", &listener.name, "tls"], &mut problems)
             })
             .collect();
-        let connectors: Vec<_> = (config.upstreams.iter())
-            .map(|upstream| {
-                let before = serving.and_then(|snapshot| snapshot.connector(&upstream.name));
-                let loaded = upstream.tls.as_ref().map(|tls| Connector::load(tls, before));
-                good(loaded, &config, &["upstreams", &upstream.name, "tls"], &mut problems)
-            })
-            .collect();
+        let connectors: Vec<_> =
+            config.upstreams.iter().map(|upstream| connectors(upstream, serving, &config, &mut problems)).collect();
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
         tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
-        let (endpoints, known_endpoints) = number_endpoints(&config, &connectors, serving);
+        let mut known = serving.map(|snapshot| Vec::clone(&snapshot.known_endpoints)).unwrap_or_default();
+        let balancers = (config.upstreams.iter().zip(connectors))
+            .map(|(upstream, connectors)| balancer(upstream, connectors, &mut known, serving, metrics))
+            .collect();
         let this = Self::of(config, plugins, serving, metrics, clock);
-        Ok(Self { acceptors, connectors, endpoints, known_endpoints, ..this })
+        Ok(Self { acceptors, balancers, known_endpoints: Arc::new(known), ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
@@ -161,9 +159,8 @@ impl Snapshot {
             plugins,
             limiters,
             acceptors: Vec::new(),
-            connectors: Vec::new(),
+            balancers: Vec::new(),
             chains,
-            endpoints: Vec::new(),
             known_endpoints: Arc::default(),
             _alive,
         }
@@ -175,10 +172,17 @@ impl Snapshot {
         self.acceptors.get(listener)?.as_ref()
     }
 
-    /// How connections to the upstream of a name begin.
-    fn connector(&self, name: &str) -> Option<&Connector> {
-        let upstream = self.config.upstreams.iter().position(|upstream| upstream.name == name)?;
-        self.connectors.get(upstream)?.as_ref()
+    /// The endpoints of the upstream of a name.
+    fn endpoints(&self, name: &str) -> &[Arc<Endpoint>] {
+        let upstream = self.config.upstreams.iter().position(|upstream| upstream.name == name);
+        upstream.and_then(|upstream| self.balancers.get(upstream)).map_or(&[], Balancer::endpoints)
+    }
+
+    /// Has its endpoints looked at, where they are to be.
+    pub(crate) fn check_endpoints(&self, descriptors: &Upstreams) {
+        for (upstream, balancer) in self.config.upstreams.iter().zip(&self.balancers) {
+            health::start(&upstream.name, balancer, descriptors);
+        }
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
@@ -218,23 +222,55 @@ fn good<T>(
     None
 }
 
-fn number_endpoints(
-    config: &Config,
-    connectors: &[Option<Connector>],
+/// How connections to the endpoints of an upstream begin, one for each. They differ in the host only, so that the same is
+/// wrong with all of them.
+fn connectors(
+    upstream: &config::Upstream,
     serving: Option<&Snapshot>,
-) -> (Vec<usize>, Arc<Vec<Endpoint>>) {
-    let mut known = serving.map(|snapshot| Vec::clone(&snapshot.known_endpoints)).unwrap_or_default();
-    let endpoints = config.upstreams.iter().zip(connectors).map(|(upstream, connector)| {
-        (upstream.host.clone(), upstream.port, connector.as_ref().map(|connector| connector.digest))
-    });
-    let mut number = |endpoint: Endpoint| {
-        known.iter().position(|other| *other == endpoint).unwrap_or_else(|| {
-            known.push(endpoint);
+    config: &Config,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<Connector>> {
+    let serving = serving.map_or(&[][..], |snapshot| snapshot.endpoints(&upstream.name));
+    let load = |endpoint: &config::Endpoint| {
+        let before = serving.iter().find_map(|before| before.connector_of(endpoint));
+        upstream.tls.as_ref().map(|tls| Connector::load(tls, &endpoint.host, before))
+    };
+    let table = ["upstreams", &upstream.name, "tls"];
+    let mut loaded = Vec::new();
+    for endpoint in &upstream.endpoints {
+        let reported = problems.len();
+        loaded.push(good(load(endpoint), config, &table, problems));
+        if problems.len() > reported {
+            break;
+        }
+    }
+    loaded
+}
+
+/// The endpoints of an upstream as they serve. What is known of one goes on to hold.
+fn balancer(
+    upstream: &config::Upstream,
+    connectors: Vec<Option<Connector>>,
+    known: &mut Vec<Place>,
+    serving: Option<&Snapshot>,
+    metrics: &Metrics,
+) -> Balancer {
+    let mut number = |place: Place| {
+        known.iter().position(|other| *other == place).unwrap_or_else(|| {
+            known.push(place);
             known.len() - 1
         })
     };
-    let numbers = endpoints.map(&mut number).collect();
-    (numbers, Arc::new(known))
+    let serving = serving.map_or(&[][..], |snapshot| snapshot.endpoints(&upstream.name));
+    let endpoints = (upstream.endpoints.iter().zip(connectors))
+        .map(|(endpoint, connector)| {
+            let digest = connector.as_ref().map(|connector| connector.digest);
+            let number = number((endpoint.host.clone(), endpoint.port, digest));
+            let same = serving.iter().find(|before| before.is_same(number, upstream.health_check.as_ref()));
+            same.cloned().unwrap_or_else(|| Endpoint::new(upstream, endpoint, number, connector, metrics))
+        })
+        .collect();
+    Balancer::new(upstream, endpoints, metrics.retries(&upstream.name))
 }
 
 impl Chain {

@@ -1,10 +1,11 @@
-//! Texts of the configuration that name parts of an exchange: headers for upstreams, keys of rate limits.
+//! What the configuration names of an exchange: texts for headers and keys of rate limits, and fields that identify.
 
 use std::net::IpAddr;
 
 use crate::{
-    config::{Part, Template},
-    exchange::Exchange,
+    config::{Identity, Part, Template},
+    exchange::{Exchange, isomorphic_decode},
+    query,
 };
 
 /// The text of a template; None when something that it names is not there. `address` writes the client's.
@@ -27,6 +28,15 @@ pub(crate) fn fill(template: &Template, exchange: &Exchange, address: impl Fn(Ip
         }
     }
     Some(text)
+}
+
+/// The value of a field that identifies; of several of a name the first.
+pub(crate) fn field(identity: &Identity, exchange: &Exchange) -> Option<String> {
+    match identity {
+        Identity::Header(name) => exchange.request.headers.get(name).map(|value| isomorphic_decode(value.as_bytes())),
+        Identity::Query(name) => query::first(exchange.request.target.query().unwrap_or(""), name),
+        Identity::Cookie(name) => exchange.cookie(name),
+    }
 }
 
 /// An authority without its port; an IPv6 address keeps its brackets.

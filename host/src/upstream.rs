@@ -1,27 +1,34 @@
 //! Requests to upstreams over kept connections, HTTP/1.1.
 //!
 //! A kept connection that the upstream closed in the meantime costs the client nothing: a request that never left is
-//! sent again on a new one, and so is one that got no byte of an answer, if it has no body and repeating it is safe.
+//! sent again on a new one, and so is one that got no byte of an answer, if it has no body and repeating it is safe. By the
+//! same rule a request goes to another endpoint, where there are several.
 
+mod balance;
 mod body;
 mod connection;
+mod endpoint;
 mod framing;
 pub(crate) mod fuzz;
 mod head;
+pub(crate) mod health;
 mod pool;
 mod sending;
 mod stream;
 
+pub(crate) use balance::{Balancer, hash};
 pub(crate) use body::{UpstreamBody, discard};
+pub(crate) use endpoint::{Endpoint, Health};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
 pub(crate) use pool::Pools;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, Version};
-use tokio::time::Instant;
+use tokio::{task::spawn_local, time::Instant};
 
-use crate::{body::RequestBody, config, exchange::Progress, failure::Failure, tls::Connector};
+use crate::{body::RequestBody, config, exchange::Progress, failure::Failure};
+use balance::UnderWay;
 use body::Back;
 use connection::{Connection, Lost};
 use head::Head;
@@ -33,11 +40,10 @@ const JOINED: usize = 16 << 10;
 /// A request to send.
 pub(crate) struct Request<'a> {
     pub(crate) upstream: &'a config::Upstream,
-    /// Where it is reached by `https`.
-    pub(crate) tls: Option<&'a Connector>,
+    pub(crate) balancer: &'a Balancer,
+    /// Where requests with the same one go to the same endpoint.
+    pub(crate) key: Option<u64>,
     pub(crate) pools: &'a Pools,
-    /// The number under which the upstream's connections are kept.
-    pub(crate) endpoint: usize,
     pub(crate) method: &'a Method,
     /// The header section as it leaves, in a buffer of [`Pools::buffer`].
     pub(crate) head: Vec<u8>,
@@ -56,11 +62,16 @@ pub(crate) struct Answer {
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: UpstreamBody,
+    /// Who gave it, where that was a choice.
+    pub(crate) endpoint: Option<Arc<Endpoint>>,
+    /// Endpoints that gave none before.
+    pub(crate) retries: u32,
 }
 
 /// A request on its way.
 struct Outbound<'a> {
     upstream: &'a config::Upstream,
+    pools: &'a Pools,
     method: &'a Method,
     head: Vec<u8>,
     /// How the body is sent, and the body until it is handed over.
@@ -69,44 +80,129 @@ struct Outbound<'a> {
     progress: &'a Arc<Progress>,
 }
 
+/// Why an endpoint gave no answer, and whether another may be asked.
+struct Missed {
+    failure: Failure,
+    may_repeat: bool,
+}
+
 /// Sends a request and waits for the header section of the answer.
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
-    let Request { upstream, tls, pools, endpoint, method, head, outgoing, body, mut headers, progress, now } = request;
-    let pool = pools.of(endpoint);
-    let repeatable = body.is_empty() && is_idempotent(method);
-    let mut outbound = Outbound { upstream, method, head, outgoing, body: Some(body), progress };
+    let Request { upstream, balancer, key, pools, method, head, outgoing, body, headers, progress, now } = request;
+    let mut outbound = Outbound { upstream, pools, method, head, outgoing, body: Some(body), progress };
+    let repeatable = outbound.is_repeatable();
     outbound.join();
-    let mut kept = pool.take(now);
-    loop {
-        let was_kept = kept.is_some();
-        let mut connection = match kept.take() {
-            Some(mut connection) => {
-                connection.deadline.set(now + upstream.first_byte_timeout);
-                connection
+    let room = balancer.enter(upstream).await?;
+    let answer = match balancer.only(upstream) {
+        Some(endpoint) => {
+            let mut answer = outbound.ask(endpoint, headers, repeatable, now).await.map_err(|missed| missed.failure)?;
+            if room.is_some() {
+                answer.body.is_of(UnderWay::new(room));
             }
-            // Boxed, as the room for what is rare is paid by every request.
-            None => Box::pin(Connection::open(upstream, tls, &pools.descriptors)).await?,
-        };
-        let (why, repeat) = match outbound.exchange(&mut connection, headers).await {
-            Ok((head, sending)) => {
-                pools.recycle(outbound.head);
-                let Head { status, version, headers, framing, keep } = head;
-                let back = Back { pool, keep, keepalive: upstream.keepalive_timeout, most: upstream.max_idle };
-                let body = UpstreamBody::new(framing, connection, sending, upstream.idle_timeout, back);
-                return Ok(Answer { status, version, headers, body });
-            }
-            Err(Lost::Failed(failure)) => return Err(failure),
-            Err(Lost::Unsent(why)) => (why, true),
-            Err(Lost::Unanswered(why)) => (why, repeatable),
-        };
-        if !(was_kept && repeat) {
-            return Err(Failure::UpstreamBroken(why));
+            answer
         }
-        headers = HeaderMap::new();
-    }
+        // Boxed, as the room for choosing is paid by every request.
+        None => {
+            let under_way = UnderWay::new(room);
+            Box::pin(outbound.ask_any(balancer, key, headers, repeatable, under_way)).await?
+        }
+    };
+    pools.recycle(outbound.head);
+    Ok(answer)
 }
 
 impl Outbound<'_> {
+    /// Asks one endpoint after the other, as long as that is safe and within the budget.
+    async fn ask_any(
+        &mut self,
+        balancer: &Balancer,
+        key: Option<u64>,
+        mut headers: HeaderMap,
+        repeatable: bool,
+        mut under_way: UnderWay,
+    ) -> Result<Answer, Failure> {
+        let config::Upstream { balance, retries, .. } = self.upstream;
+        let mut tried = Vec::new();
+        balancer.count(Instant::now());
+        loop {
+            let now = Instant::now();
+            let (index, endpoint) = balancer.choose(balance, key, &tried, now);
+            under_way.goes_to(endpoint);
+            let asked = self.ask(endpoint, headers, repeatable, now).await;
+            let is_well = asked.as_ref().is_ok_and(|answer| !is_gateway_error(answer.status));
+            balancer.note(self.upstream, endpoint, is_well);
+            let left = (tried.len() as u32) < retries.attempts;
+            let again = left
+                && match &asked {
+                    Ok(answer) => repeatable && retries.statuses.contains(&answer.status),
+                    Err(missed) => missed.may_repeat,
+                };
+            if !again || !balancer.may_retry(Instant::now()) {
+                let mut answer = asked.map_err(|missed| missed.failure)?;
+                answer.body.is_of(under_way);
+                answer.endpoint = Some(endpoint.clone());
+                answer.retries = tried.len() as u32;
+                return Ok(answer);
+            }
+            match asked {
+                Ok(answer) => drop(spawn_local(discard(answer.body))),
+                Err(Missed { failure, .. }) => tracing::debug!(endpoint = &*endpoint.name, "asked in vain: {failure}"),
+            }
+            tried.push(index);
+            headers = HeaderMap::new();
+        }
+    }
+
+    /// Asks an endpoint, on a kept connection if there is one.
+    async fn ask(
+        &mut self,
+        endpoint: &Endpoint,
+        mut headers: HeaderMap,
+        repeatable: bool,
+        now: Instant,
+    ) -> Result<Answer, Missed> {
+        let config::Upstream { connect_timeout, first_byte_timeout, idle_timeout, .. } = *self.upstream;
+        let pool = self.pools.of(endpoint.number);
+        let mut kept = pool.take(now);
+        loop {
+            let was_kept = kept.is_some();
+            let mut connection = match kept.take() {
+                Some(mut connection) => {
+                    connection.deadline.set(now + first_byte_timeout);
+                    connection
+                }
+                // Boxed, as the room for what is rare is paid by every request.
+                None => {
+                    let opening =
+                        Connection::open(endpoint, connect_timeout, first_byte_timeout, &self.pools.descriptors);
+                    // Nothing has left.
+                    Box::pin(opening).await.map_err(|failure| Missed { failure, may_repeat: true })?
+                }
+            };
+            let (why, may_repeat) = match self.exchange(&mut connection, headers).await {
+                Ok((head, sending)) => {
+                    let Head { status, version, headers, framing, keep } = head;
+                    let (keepalive, most) = (self.upstream.keepalive_timeout, self.upstream.max_idle);
+                    let back = Back { pool, keep, keepalive, most };
+                    let body = UpstreamBody::new(framing, connection, sending, idle_timeout, back);
+                    return Ok(Answer { status, version, headers, body, endpoint: None, retries: 0 });
+                }
+                Err(Lost::Failed(failure)) => return Err(Missed { failure, may_repeat: false }),
+                Err(Lost::Unsent(why)) => (why, true),
+                Err(Lost::Unanswered(why)) => (why, repeatable),
+            };
+            if !(was_kept && may_repeat) {
+                return Err(Missed { failure: Failure::UpstreamBroken(why), may_repeat });
+            }
+            headers = HeaderMap::new();
+        }
+    }
+
+    /// Whether repeating it does no harm, and there is nothing of it that can be sent only once.
+    fn is_repeatable(&self) -> bool {
+        self.body.as_ref().is_some_and(RequestBody::is_empty) && is_idempotent(self.method)
+    }
+
     /// Puts a short body that is here as a whole behind the header section.
     fn join(&mut self) {
         if let Some(RequestBody::Whole(Some(bytes))) = &self.body
@@ -135,6 +231,11 @@ impl Outbound<'_> {
         let head = connection.answer(self.method, headers, &mut sending, most).await?;
         Ok((head, sending))
     }
+}
+
+/// What says that an endpoint does not work, rather than that a request does not.
+fn is_gateway_error(status: StatusCode) -> bool {
+    [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&status)
 }
 
 /// RFC 9110 section 9.2.2.

@@ -8,7 +8,7 @@ use crate::{
     exchange::{self, Exchange},
     failure::Failure,
     plugin::{Denial, Grant, Plugin, Verdict},
-    query, verdict,
+    template, verdict,
 };
 
 /// What one authorizer said.
@@ -106,12 +106,9 @@ impl Asking<'_> {
 /// As in AWS: an identity source must be there and not empty.
 fn is_present(identity: &Identity, exchange: &Exchange) -> bool {
     match identity {
+        // As it stands, without a copy.
         Identity::Header(name) => exchange.request.headers.get(name).is_some_and(|value| !value.is_empty()),
-        Identity::Query(name) => {
-            let query = exchange.request.target.query().unwrap_or("");
-            query::first(query, name).is_some_and(|value| !value.is_empty())
-        }
-        Identity::Cookie(name) => exchange.cookie(name).is_some_and(|value| !value.is_empty()),
+        _ => template::field(identity, exchange).is_some_and(|value| !value.is_empty()),
     }
 }
 

@@ -166,6 +166,10 @@ fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
+fn to_u32(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Source, config_with};
@@ -187,7 +191,10 @@ mod tests {
     fn variables_are_replaced_once_in_addresses_urls_and_plugin_configuration() {
         let config = config_with(Source::new("g.toml", REST), &environment).expect("it is valid");
         assert_eq!(config.listeners[0].address.port(), 8080);
-        assert_eq!((config.upstreams[0].host.as_str(), config.upstreams[0].port), ("app", 81));
+        assert_eq!(
+            (config.upstreams[0].endpoints[0].host.as_str(), config.upstreams[0].endpoints[0].port),
+            ("app", 81)
+        );
         let expected = serde_json::json!({ "a": ["x${env.HOST}y"], "at": "2024-01-02" });
         assert_eq!(config.plugins[0].config, expected);
     }

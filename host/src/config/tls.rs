@@ -68,6 +68,6 @@ pub struct UpstreamTls {
     pub ca: Option<PathBuf>,
     /// What the gateway shows when it is asked; default nothing.
     pub certificate: Option<CertificateFiles>,
-    /// The name that is asked for (SNI) and that the certificate must be for; default the host of `url`.
-    pub server_name: String,
+    /// The name that is asked for (SNI) and that the certificate must be for; default the host of the endpoint's URL.
+    pub server_name: Option<String>,
 }

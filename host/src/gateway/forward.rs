@@ -10,6 +10,7 @@ use crate::{
     answer::AnswerBody,
     body::RequestBody,
     chain,
+    config::{Balance, HashKey},
     edge::{self, Own},
     exchange::{self, Exchange},
     failure::Failure,
@@ -29,6 +30,7 @@ pub(super) async fn forward(
 ) -> Result<AnswerBody, Failure> {
     let snapshot = exchange.snapshot.clone();
     let started = Instant::now();
+    let key = key(&snapshot.config.upstreams[index].balance, exchange);
     let mut head = worker.upstreams.buffer();
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
@@ -39,9 +41,9 @@ pub(super) async fn forward(
     }
     let sent = upstream::send(upstream::Request {
         upstream: &snapshot.config.upstreams[index],
-        tls: snapshot.connectors[index].as_ref(),
+        balancer: &snapshot.balancers[index],
+        key,
         pools: &worker.upstreams,
-        endpoint: snapshot.endpoints[index],
         method: &exchange.request.method,
         head,
         outgoing,
@@ -50,14 +52,27 @@ pub(super) async fn forward(
         progress: &exchange.outcome.progress,
         now: started.into(),
     });
-    let Answer { status, version, mut headers, body } = sent.await?;
+    let Answer { status, version, mut headers, body, endpoint, retries } = sent.await?;
     if let Some(via) = &snapshot.via {
         via.add(&mut headers, version);
     }
     let now = chain::edit(exchange);
     now.outcome.upstream = Some(started.elapsed());
+    now.outcome.endpoint = endpoint.map(|endpoint| (endpoint, retries));
     now.response = Some(exchange::Response { status, headers });
     Ok(AnswerBody::Upstream(body))
+}
+
+/// What tells requests apart that may go to different endpoints; None where nothing does, or the request has nothing of it.
+fn key(balance: &Balance, exchange: &Exchange) -> Option<u64> {
+    let Balance::Hash(key) = balance else { return None };
+    let hashed = match key {
+        HashKey::Field(field) => upstream::hash(&*template::field(field, exchange)?),
+        HashKey::Template(template) => {
+            upstream::hash(&*template::fill(template, exchange, |address| address.to_string())?)
+        }
+    };
+    Some(hashed)
 }
 
 /// Writes the header section that leaves, and says how the body follows it.

@@ -29,10 +29,11 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// Reads the files. A session may be resumed with what is taken over from `serving`.
-    pub(crate) fn load(tls: &UpstreamTls, serving: Option<&Self>) -> Result<Self, Vec<Wrong>> {
+    /// Reads the files, for an endpoint of a host. A session may be resumed with what is taken over from `serving`.
+    pub(crate) fn load(tls: &UpstreamTls, host: &str, serving: Option<&Self>) -> Result<Self, Vec<Wrong>> {
+        let server_name = tls.server_name.as_deref().unwrap_or(host);
         let mut digest = Sha256::new();
-        digest.update(tls.server_name.as_bytes());
+        digest.update(server_name.as_bytes());
         let mut wrong: Vec<Wrong> = Vec::new();
         let roots = match &tls.ca {
             None => Ok(Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })),
@@ -40,7 +41,7 @@ impl Connector {
         };
         let own = tls.certificate.as_ref().map(|files| certificate::pair(files, &provider(), &mut digest)).transpose();
         let own = own.map_err(|(key, error)| wrong.push((vec![key.to_owned()], error)));
-        let name = ServerName::try_from(tls.server_name.clone());
+        let name = ServerName::try_from(server_name.to_owned());
         let name = name.map_err(|error| wrong.push((vec!["server_name".to_owned()], error.to_string())));
         let (Ok(roots), Ok(own), Ok(name)) = (roots, own, name) else { return Err(wrong) };
         let digest: [u8; 32] = digest.finalize().into();

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, timeout};
 
 use super::{
+    balance::UnderWay,
     connection::Connection,
     framing::Framing,
     pool::Pool,
@@ -38,6 +39,8 @@ pub(crate) struct UpstreamBody {
     handed: bool,
     failed: Option<Failure>,
     back: Back,
+    /// What ends with it.
+    under_way: Option<Box<UnderWay>>,
 }
 
 /// Where a connection goes after a body.
@@ -67,6 +70,7 @@ impl UpstreamBody {
             handed: true,
             failed: None,
             back,
+            under_way: None,
         };
         if body.framing.is_done() {
             body.finish();
@@ -74,8 +78,16 @@ impl UpstreamBody {
         body
     }
 
+    /// Lets a request be under way for as long as there is more of its answer.
+    pub(super) fn is_of(&mut self, under_way: UnderWay) {
+        if self.connection.is_some() {
+            self.under_way = Some(Box::new(under_way));
+        }
+    }
+
     /// The body is over: what becomes of its connection.
     fn finish(&mut self) {
+        self.under_way = None;
         let Some(mut connection) = self.connection.take() else { return };
         if let Some(write) = self.sending.take().and_then(|sending| sending.settle(self.idle)) {
             connection.give_back(write);
@@ -93,6 +105,7 @@ impl UpstreamBody {
     fn fail(&mut self, cx: &mut Context<'_>, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         self.connection = None;
         self.sending = None;
+        self.under_way = None;
         if std::mem::take(&mut self.handed) {
             self.failed = Some(failure);
             cx.waker().wake_by_ref();

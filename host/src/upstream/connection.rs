@@ -23,12 +23,12 @@ use tokio_rustls::TlsConnector;
 use tokio_util::io::poll_read_buf;
 
 use super::{
+    endpoint::Endpoint,
     head::{self, Head},
     sending::{Sending, SendingEnded},
     stream::{self, ReadHalf, WriteHalf},
 };
 use crate::{
-    config,
     deadline::Deadline,
     descriptors::{Place, Upstreams},
     failure::Failure,
@@ -61,21 +61,21 @@ pub(super) enum Lost {
 }
 
 impl Connection {
-    /// Opens one. `connect_timeout` is for all of it, a handshake too.
+    /// Opens one. `connect_timeout` is for all of it, a handshake too; `first_byte_timeout` for the first answer.
     pub(super) async fn open(
-        upstream: &config::Upstream,
-        tls: Option<&Connector>,
+        endpoint: &Endpoint,
+        connect_timeout: Duration,
+        first_byte_timeout: Duration,
         descriptors: &Upstreams,
     ) -> Result<Box<Self>, Failure> {
-        let unreachable =
-            |error: io::Error| Failure::UpstreamUnreachable(format!("{}:{}: {error}", upstream.host, upstream.port));
+        let unreachable = |error: io::Error| Failure::UpstreamUnreachable(format!("{}: {error}", endpoint.name));
         let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
         let place = descriptors.take().ok_or_else(none)?;
-        let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
-        let connecting = timeout(upstream.connect_timeout, async {
-            let stream = TcpStream::connect((host, upstream.port)).await?;
+        let connecting = timeout(connect_timeout, async {
+            // Each connection has the name resolved anew, and tries its addresses one after the other.
+            let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
             stream.set_nodelay(true)?;
-            match tls {
+            match &endpoint.connector {
                 None => Ok(stream::plain(stream)),
                 Some(Connector { config, name, .. }) => {
                     let shaking = TlsConnector::from(config.clone()).connect(name.clone(), stream);
@@ -86,7 +86,7 @@ impl Connection {
         });
         let opened = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?;
         let (read, write) = opened.map_err(unreachable)?;
-        let deadline = Deadline::new(Instant::now() + upstream.first_byte_timeout);
+        let deadline = Deadline::new(Instant::now() + first_byte_timeout);
         Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place }))
     }
 

@@ -175,7 +175,7 @@ fn cache(mut table: Table<'_>) -> VerdictCache {
     cache
 }
 
-fn identity(node: Node<'_>) -> Result<Identity, Problem> {
+pub(super) fn identity(node: Node<'_>) -> Result<Identity, Problem> {
     let text = node.text()?;
     let bad = || {
         let problem = node.problem(format!("{} is not an identity source", quoted(text)));

@@ -38,7 +38,6 @@ pub(super) fn listener(node: Node<'_>) -> Result<Option<ListenerTls>, Problem> {
     }))
 }
 
-/// An empty `server_name`: that of the URL.
 pub(super) fn upstream(node: Node<'_>) -> Result<UpstreamTls, Problem> {
     let mut table = node.table()?;
     let ca = table.optional("ca", file);
@@ -67,7 +66,7 @@ pub(super) fn upstream(node: Node<'_>) -> Result<UpstreamTls, Problem> {
         ("sni", "it is called `server_name`"),
         ("certificates", "write `certificate` and `key`: what the gateway shows"),
     ]);
-    Ok(UpstreamTls { ca, certificate, server_name: server_name.unwrap_or_default() })
+    Ok(UpstreamTls { ca, certificate, server_name })
 }
 
 fn client_certificate(table: &mut Table<'_>) -> bool {
