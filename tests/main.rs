@@ -7,6 +7,7 @@ mod trial;
 
 mod answers;
 mod authorize;
+mod balancing;
 mod bodies;
 mod budget;
 mod cache;

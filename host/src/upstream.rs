@@ -123,10 +123,10 @@ impl Outbound<'_> {
     ) -> Result<Answer, Failure> {
         let config::Upstream { balance, retries, .. } = self.upstream;
         let mut tried = Vec::new();
-        balancer.count(Instant::now());
+        let turn = balancer.begin(Instant::now());
         loop {
             let now = Instant::now();
-            let (index, endpoint) = balancer.choose(balance, key, &tried, now);
+            let (index, endpoint) = balancer.choose(balance, key, turn, &tried, now);
             under_way.goes_to(endpoint);
             let asked = self.ask(endpoint, headers, repeatable, now).await;
             let is_well = asked.as_ref().is_ok_and(|answer| !is_gateway_error(answer.status));
@@ -235,7 +235,7 @@ impl Outbound<'_> {
 
 /// What says that an endpoint does not work, rather than that a request does not.
 fn is_gateway_error(status: StatusCode) -> bool {
-    [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&status)
+    matches!(status.as_u16(), 502..=504)
 }
 
 /// RFC 9110 section 9.2.2.

@@ -75,29 +75,30 @@ impl Balancer {
         &self,
         balance: &Balance,
         key: Option<u64>,
+        turn: usize,
         tried: &[usize],
         now: Instant,
     ) -> (usize, &Arc<Endpoint>) {
         let is_new = |index: usize| !tried.contains(&index);
         let is_good = |index: usize| is_new(index) && self.endpoints[index].is_available(now);
-        let index = (self.chosen(balance, key, is_good))
-            .or_else(|| self.chosen(balance, key, is_new))
-            .or_else(|| self.chosen(balance, key, |_| true))
+        let index = (self.chosen(balance, key, turn, is_good))
+            .or_else(|| self.chosen(balance, key, turn, is_new))
+            .or_else(|| self.chosen(balance, key, turn, |_| true))
             .unwrap_or(0);
         (index, &self.endpoints[index])
     }
 
-    fn chosen(&self, balance: &Balance, key: Option<u64>, may: impl Fn(usize) -> bool) -> Option<usize> {
+    fn chosen(&self, balance: &Balance, key: Option<u64>, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
         match (balance, key) {
             (Balance::Hash(_), Some(key)) => self.by_key(key, may),
             (Balance::LeastRequest, _) => {
-                let turn = mixed(self.next.fetch_add(1, Ordering::Relaxed) as u64);
-                let first = self.from(turn as usize, &may)?;
-                let other = self.from((turn >> 32) as usize, |index| index != first && may(index));
+                let drawn = mixed(turn as u64);
+                let first = self.from(drawn as usize, &may)?;
+                let other = self.from((drawn >> 32) as usize, |index| index != first && may(index));
                 let active = |index: usize| self.endpoints[index].active.load(Ordering::Relaxed);
                 Some(other.filter(|&other| active(other) < active(first)).unwrap_or(first))
             }
-            _ => self.from(self.next.fetch_add(1, Ordering::Relaxed), may),
+            _ => self.from(turn, may),
         }
     }
 
@@ -119,9 +120,10 @@ impl Balancer {
         (0..self.endpoints.len()).filter(|&index| may(index)).max_by(|&a, &b| score(a).total_cmp(&score(b)))
     }
 
-    /// A request begins.
-    pub(super) fn count(&self, now: Instant) {
+    /// A request begins. Whose turn it is.
+    pub(super) fn begin(&self, now: Instant) -> usize {
         self.budget.count(now);
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether one may be sent again, by the budget.
@@ -315,7 +317,7 @@ mod tests {
             "listeners.a.address = '127.0.0.1:0'\nupstreams.u.endpoints = [{}]\nroutes.any.upstream = 'u'\n",
             urls.join(", ")
         );
-        let config = Config::parse(Source::new("test.toml", text)).unwrap();
+        let config = Config::parse(Source::new("test.toml", &text)).unwrap();
         let upstream = config.upstreams[0].clone();
         let metrics = Metrics::default();
         let endpoint = |(number, endpoint)| Endpoint::new(&upstream, endpoint, number, None, &metrics);
@@ -327,7 +329,7 @@ mod tests {
     fn counts(balancer: &Balancer, balance: &Balance, keys: u64) -> Vec<usize> {
         let mut counts = vec![0; balancer.endpoints.len()];
         for key in 0..keys {
-            counts[balancer.choose(balance, Some(hash(&key)), &[], Instant::now()).0] += 1;
+            counts[balancer.choose(balance, Some(hash(&key)), key as usize, &[], Instant::now()).0] += 1;
         }
         counts
     }
@@ -356,7 +358,7 @@ mod tests {
         let spread = counts(&balancer, &balance, 4000);
         assert!(spread[0].abs_diff(1000) < 150 && spread[2].abs_diff(2000) < 150, "{spread:?}");
         let now = Instant::now();
-        let of = |key: u64| balancer.choose(&balance, Some(hash(&key)), &[], now).0;
+        let of = |key: u64| balancer.choose(&balance, Some(hash(&key)), 0, &[], now).0;
         let before: Vec<usize> = (0..1000).map(of).collect();
         balancer.endpoints[1].set_well(false);
         for (key, before) in before.into_iter().enumerate() {
@@ -395,7 +397,7 @@ mod tests {
         for balance in [Balance::RoundRobin, Balance::LeastRequest] {
             assert!(counts(&balancer, &balance, 100).iter().all(|&count| count > 20));
         }
-        assert_eq!(balancer.choose(&by_hash(), Some(1), &[0], Instant::now()).0, 1);
+        assert_eq!(balancer.choose(&by_hash(), Some(1), 0, &[0], Instant::now()).0, 1);
     }
 
     #[test]

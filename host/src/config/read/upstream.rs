@@ -178,7 +178,7 @@ fn max_pending(table: &mut Table<'_>) -> usize {
     let limited = table.entries().iter().any(|entry| entry.name == "max_requests");
     let read = table.optional("max_pending", |node| {
         let number = node.integer(0..=1_000_000)?;
-        match limited {
+        match limited || number == 0 {
             true => Ok(number),
             false => Err(node.problem("nothing waits without `max_requests`").help("add `max_requests = ...`")),
         }
