@@ -21,6 +21,7 @@ use crate::{
     ratelimit::Limiter,
     route::Router,
     tls::{Acceptor, Connector, Wrong},
+    validation::Validator,
 };
 
 /// A loaded configuration.
@@ -39,6 +40,8 @@ pub struct Snapshot {
     pub(crate) acceptors: Vec<Option<Arc<Acceptor>>>,
     /// Parallel to `config.upstreams`.
     pub(crate) connectors: Vec<Option<Connector>>,
+    /// Parallel to `config.validators`.
+    pub(crate) validators: Vec<Arc<Validator>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Parallel to `config.upstreams`: the number under which workers keep its connections.
@@ -122,13 +125,19 @@ impl Snapshot {
                 good(loaded, &config, &["upstreams", &upstream.name, "tls"], &mut problems)
             })
             .collect();
+        let validators = (config.validators.iter())
+            .filter_map(|validator| {
+                let loaded = Some(Validator::load(validator));
+                good(loaded, &config, &["validators", &validator.name], &mut problems)
+            })
+            .collect();
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
         tracing::debug!("loaded {} plugins in {:?}", plugins.len(), clock.now().saturating_sub(started));
         let (endpoints, known_endpoints) = number_endpoints(&config, &connectors, serving);
         let this = Self::of(config, plugins, serving, metrics, clock);
-        Ok(Self { acceptors, connectors, endpoints, known_endpoints, ..this })
+        Ok(Self { acceptors, connectors, validators, endpoints, known_endpoints, ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
@@ -162,6 +171,7 @@ impl Snapshot {
             limiters,
             acceptors: Vec::new(),
             connectors: Vec::new(),
+            validators: Vec::new(),
             chains,
             endpoints: Vec::new(),
             known_endpoints: Arc::default(),
