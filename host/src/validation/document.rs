@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_could_be_read_otherwise_is_refused() {
         for (text, expected) in [
-            ("{\"a\": 1, \"\\u0061\": 2}", "the name \"a\" comes twice at line 1 column 16"),
+            ("{\"a\": 1, \"\\u0061\": 2}", "the name \"a\" comes twice at line 1 column 17"),
             ("[1] 2", "trailing characters at line 1 column 5"),
             ("", "EOF while parsing a value at line 1 column 0"),
             ("{'a': 1}", "key must be a string at line 1 column 2"),

@@ -16,6 +16,9 @@ thread_local! {
     static LEFT: Cell<u64> = const { Cell::new(0) };
 }
 
+/// Steps that an error costs: it has memory of its own, and those of all alternatives are gathered.
+const ERROR: u64 = 1_000;
+
 /// So many bytes of a text that is looked at are a step.
 const STEP: u64 = 64;
 
@@ -121,8 +124,9 @@ impl<'a> Node<'a, MeteredJson> for Metered<'a> {
         Node::<SerdeJson>::equals_value(self.inner(), expected)
     }
 
-    /// For messages only, and ours have no values in them. Errors of alternatives would each have a copy.
+    /// For errors only, and in what we tell of them are no values: those of alternatives would each have a copy.
     fn to_value(&self) -> Cow<'a, Value> {
+        step(ERROR);
         Cow::Owned(Value::Null)
     }
 

@@ -22,9 +22,6 @@ const ERRORS: usize = 5;
 const TEXT: usize = 200;
 const POINTER: usize = 100;
 
-/// Steps to say what is wrong. More errors than these bring, and the first only is told.
-const EXPLAIN: u64 = 5_000;
-
 /// The steps that a body of a length may take.
 pub(super) fn most(bytes: usize) -> u64 {
     1_000_000 + 32 * bytes as u64
@@ -63,7 +60,7 @@ impl Schema {
             .map_err(|wrong| wrong.into_iter().map(|why| named(format!("is not a JSON Schema: {why}"))).collect())
     }
 
-    fn of(schema: &Value) -> Result<Self, Vec<String>> {
+    pub(super) fn of(schema: &Value) -> Result<Self, Vec<String>> {
         let one = |error: ValidationError<'_>| vec![told(&error)];
         let known = jsonschema::meta::validator_for(schema).map_err(one)?;
         let wrong: Vec<String> = known.iter_errors(schema).take(ERRORS).map(|error| told(&error)).collect();
@@ -84,19 +81,20 @@ impl Schema {
         let value = document::read(text).map_err(|error| Unfit::Text(error.to_string()))?;
         match within(steps, || self.0.is_valid(Metered(&value))) {
             Some(true) => Ok(()),
-            Some(false) => Err(Unfit::Value(self.explain(&value))),
+            Some(false) => Err(Unfit::Value(self.explain(&value, steps))),
             None => Err(Unfit::TooMuch),
         }
     }
 
-    fn explain(&self, value: &Value) -> String {
+    /// What is wrong, in as many steps again: all of it, or the first of it, or that something is.
+    fn explain(&self, value: &Value, steps: u64) -> String {
         let all = || self.0.iter_errors(Metered(value)).map(|error| told(&error)).collect::<Vec<_>>();
-        if let Some(errors) = within(EXPLAIN, all) {
+        if let Some(errors) = within(steps, all) {
             let more = errors.len().saturating_sub(ERRORS);
             let more = if more > 0 { format!("; and {more} more") } else { String::new() };
             return errors[..errors.len().min(ERRORS)].join("; ") + &more;
         }
-        let first = within(EXPLAIN, || self.0.validate(Metered(value)).map_err(|error| told(&error)));
+        let first = within(steps, || self.0.validate(Metered(value)).map_err(|error| told(&error)));
         first.and_then(Result::err).unwrap_or_else(|| "it does not match the schema".to_owned())
     }
 }
@@ -105,7 +103,7 @@ impl Schema {
 fn told(error: &ValidationError<'_>) -> String {
     let what = match error.kind() {
         // How many more there are it would count in the value, which is not there.
-        ValidationErrorKind::AdditionalItems { limit } => format!("it has more than {limit} items"),
+        ValidationErrorKind::AdditionalItems { limit } => format!("items beyond the first {limit} are not allowed"),
         _ => error.masked_with("it").to_string(),
     };
     let what = foreign(&what, TEXT);
@@ -154,7 +152,7 @@ mod tests {
             assert_eq!(judge(&schema, text), expected, "{text}");
         }
         let more = judge(&schema, "{\"id\": 7, \"many\": [\"secret\", \"secret\", 1.5, true, null, {}]}");
-        assert!(more.ends_with("; and 2 more") && !more.contains("secret"), "{more}");
+        assert!(more.ends_with("; and 3 more") && !more.contains("secret"), "{more}");
     }
 
     #[test]
@@ -193,7 +191,7 @@ mod tests {
         let tuple =
             |draft: &str| json!({ "$schema": draft, "items": [{ "type": "integer" }], "additionalItems": false });
         let told = judge(&tuple("http://json-schema.org/draft-07/schema#"), "[1, 2]");
-        assert_eq!(told, "the body is not valid: it has more than 1 items");
+        assert_eq!(told, "the body is not valid: items beyond the first 1 are not allowed");
         // An array is no schema of items any more.
         assert!(Schema::of(&tuple("https://json-schema.org/draft/2020-12/schema")).is_err());
         assert_eq!(judge(&json!({ "prefixItems": [{ "type": "integer" }], "items": false }), "[1]"), "");
@@ -221,6 +219,8 @@ mod tests {
         let schema = json!({ "items": { "type": "string" } });
         let told = judge(&schema, &format!("[{}1]", "1,".repeat(200_000)));
         assert_eq!(told, "the body is not valid: /0: it is not of type \"string\"");
+        let last = judge(&schema, &format!("[{}1]", "\"a\",".repeat(200_000)));
+        assert_eq!(last, "the body is not valid: /200000: it is not of type \"string\"");
     }
 
     #[test]

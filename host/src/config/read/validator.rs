@@ -58,16 +58,18 @@ fn of_body(node: Node<'_>, there: bool) -> Result<Node<'_>, Problem> {
 }
 
 /// A list with something in it, and nothing twice.
-fn distinct<T: PartialEq>(node: Node<'_>, read: impl Fn(Node<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
-    let mut seen: Vec<&str> = Vec::new();
+fn distinct<T: Clone + PartialEq>(
+    node: Node<'_>,
+    read: impl Fn(Node<'_>) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problem> {
+    let mut seen: Vec<T> = Vec::new();
     let reported = node.context.reported();
     let values = node.list(|node| {
         let value = read(node)?;
-        let text = node.text()?;
-        if seen.iter().any(|other| other.eq_ignore_ascii_case(text)) {
-            return Err(node.problem(format!("{} is already in this list", quoted(text))));
+        if seen.contains(&value) {
+            return Err(node.problem(format!("{} is already in this list", quoted(node.text()?))));
         }
-        seen.push(text);
+        seen.push(value.clone());
         Ok(value)
     })?;
     match values.is_empty() && node.context.reported() == reported {
