@@ -93,6 +93,8 @@ fn the_full_configuration_loads() {
     assert_eq!(pet.matches.path.as_ref().map(|path| path[1].clone()), Some(Segment::Param("id".to_owned())));
     assert_eq!(pet.upstream_headers[0].1.parts, [Part::Attribute("auth.principal".to_owned())]);
     assert_eq!(pet.body_bytes, Some(1 << 20));
+    let body = config.validators[pet.validate.expect("a validator")].body.as_ref().expect("a rule for bodies");
+    assert_eq!((body.schema.as_path(), body.required, body.bytes), (Path::new("pet.schema.json"), false, 256 << 10));
 }
 
 #[test]

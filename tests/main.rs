@@ -33,3 +33,4 @@ mod routing;
 mod streaming;
 mod tls;
 mod upstreams;
+mod validation;

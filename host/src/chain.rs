@@ -6,10 +6,12 @@
 mod authorize;
 mod request;
 mod response;
+mod validate;
 
 pub(crate) use authorize::{authorize, grant};
 pub(crate) use request::on_request;
 pub(crate) use response::on_response;
+pub(crate) use validate::validate;
 
 use std::{sync::Arc, time::Instant};
 

@@ -12,6 +12,7 @@ mod target;
 mod template;
 mod tls;
 mod upstream;
+mod validator;
 mod value;
 
 pub use cors::{AllowedOrigin, Cors, Names};
@@ -20,6 +21,7 @@ pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
 pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Upstream};
+pub use validator::{BodyRule, Validator};
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -52,6 +54,8 @@ pub struct Config {
     pub rate_limits: Vec<RateLimit>,
     /// `[cors.NAME]`
     pub cors: Vec<Cors>,
+    /// `[validators.NAME]`
+    pub validators: Vec<Validator>,
     /// `[routes.NAME]`, at least one.
     pub routes: Vec<Route>,
 }
@@ -62,12 +66,14 @@ impl Config {
         Self::parse(Source::open(file)?)
     }
 
-    /// The files that it names and that are read when it is loaded: components, certificates and keys.
+    /// The files that it names and that are read when it is loaded: components, certificates, keys and schemas.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let listeners = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
         let upstreams = self.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
         let tls = listeners.flat_map(ListenerTls::files).chain(upstreams.flat_map(UpstreamTls::files));
-        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls)
+        let schemas = self.validators.iter().filter_map(|validator| validator.body.as_ref());
+        let schemas = schemas.map(|body| body.schema.clone());
+        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls).chain(schemas)
     }
 
     /// Checks a text already read.
@@ -379,6 +385,8 @@ pub struct Route {
     pub cors: Option<usize>,
     /// What its requests are counted by: indices into [`Config::rate_limits`].
     pub rate_limits: Vec<usize>,
+    /// What its requests must have: index into [`Config::validators`]; default nothing.
+    pub validate: Option<usize>,
     /// Its own limit for request bodies.
     pub body_bytes: Option<u64>,
 }

@@ -45,6 +45,20 @@ pub enum Failure {
         /// Seconds until it allows one.
         wait: u64,
     },
+    /// It is not what the validator of its route asks for.
+    InvalidRequest {
+        /// The validator's name.
+        validator: String,
+        /// What is wrong; public, one line.
+        why: String,
+    },
+    /// Its body is of a type or a coding that the validator of its route does not read; the texts are public.
+    UnsupportedMediaType {
+        /// What is wrong.
+        why: String,
+        /// The value of `Accept`: what would be read.
+        accept: String,
+    },
     /// A plugin failed.
     Plugin {
         /// Its name in the configuration.
@@ -134,6 +148,8 @@ impl Failure {
             Self::IdentityMissing { .. } => "identity_missing",
             Self::Unauthorized => "unauthorized",
             Self::RateLimited { .. } => "rate_limited",
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::Plugin { fault, .. } => fault.code(),
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
@@ -161,6 +177,8 @@ impl Failure {
             | Self::IdentityMissing { .. }
             | Self::Unauthorized
             | Self::RateLimited { .. }
+            | Self::InvalidRequest { .. }
+            | Self::UnsupportedMediaType { .. }
             | Self::ClientLeft => Party::Client,
             Self::Plugin { .. } => Party::Plugin,
             Self::UpstreamUnreachable(_)
@@ -187,6 +205,7 @@ impl Failure {
             Self::MethodNotAllowed { allow } => format!("this path supports {allow}"),
             Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
             Self::RateLimited { wait, .. } => format!("too many requests: the next may come in {wait} s"),
+            Self::InvalidRequest { why, .. } | Self::UnsupportedMediaType { why, .. } => why.clone(),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
             Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),
@@ -217,6 +236,7 @@ impl fmt::Display for Failure {
             }
             Self::Unauthorized => f.write_str("all authorizers abstained"),
             Self::RateLimited { limit, .. } => write!(f, "more requests than the rate limit `{limit}` allows"),
+            Self::InvalidRequest { validator, why } => write!(f, "refused by the validator `{validator}`: {why}"),
             Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
             Self::UpstreamBusy => f.write_str("as many requests as `max_requests` and `max_pending` let are under way"),
             Self::UpstreamUnreachable(why) => write!(f, "cannot reach the upstream: {why}"),

@@ -4,7 +4,7 @@
 
 pub(crate) mod text;
 
-use crate::{config, edge, path, plugin, query, route, upstream, verdict};
+use crate::{config, edge, path, plugin, query, route, upstream, validation, verdict};
 
 /// Something that must hold for any bytes.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +31,10 @@ impl Seen {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "answer", run: upstream::fuzz::answer },
     Target { name: "authority", run: edge::fuzz::authority },
+    Target { name: "body", run: validation::fuzz::body },
     Target { name: "chunks", run: upstream::fuzz::chunks },
     Target { name: "client", run: edge::fuzz::client },
     Target { name: "configuration", run: config::fuzz::configuration },

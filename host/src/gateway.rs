@@ -77,6 +77,7 @@ async fn answer(
     limit(exchange, route, |chain| &chain.limits)?;
     chain::authorize(exchange, route, worker.index).await?;
     limit(exchange, route, |chain| &chain.limits_of_authorizers)?;
+    let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
             &Target::Upstream(index) => {

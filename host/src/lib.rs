@@ -42,6 +42,7 @@ mod snapshot;
 mod template;
 mod tls;
 mod upstream;
+mod validation;
 mod verdict;
 mod worker;
 

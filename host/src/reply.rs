@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use crate::{
@@ -30,6 +30,10 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
     match failure {
         Failure::MethodNotAllowed { allow } => {
             headers.extend(HeaderValue::from_str(allow).ok().map(|allow| (ALLOW, allow)));
+        }
+        // RFC 9110 section 15.5.16.
+        Failure::UnsupportedMediaType { accept, .. } => {
+            headers.extend(HeaderValue::from_str(accept).ok().map(|accept| (ACCEPT, accept)));
         }
         // RFC 9110 section 11.6.1: a 401 names a scheme.
         Failure::IdentityMissing { source, .. } if source != "header:authorization" => {
@@ -76,7 +80,8 @@ pub(crate) fn of_plugin(reply: PluginReply) -> Response<Bytes> {
 /// The status of a failure; for one that has no answer, what the access log shows.
 pub(crate) fn status(failure: &Failure) -> StatusCode {
     match failure {
-        Failure::BadRequest(_) | Failure::BodyBroken => StatusCode::BAD_REQUEST,
+        Failure::BadRequest(_) | Failure::BodyBroken | Failure::InvalidRequest { .. } => StatusCode::BAD_REQUEST,
+        Failure::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Failure::IdentityMissing { .. } | Failure::Unauthorized => StatusCode::UNAUTHORIZED,
         Failure::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Failure::RouteNotFound => StatusCode::NOT_FOUND,

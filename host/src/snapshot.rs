@@ -23,6 +23,7 @@ use crate::{
     route::Router,
     tls::{Acceptor, Connector, Wrong},
     upstream::{Balancer, Endpoint, health},
+    validation::Validator,
 };
 
 /// A loaded configuration.
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub(crate) acceptors: Vec<Option<Arc<Acceptor>>>,
     /// Parallel to `config.upstreams`.
     pub(crate) balancers: Vec<Balancer>,
+    /// Parallel to `config.validators`.
+    pub(crate) validators: Vec<Arc<Validator>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Every endpoint that this process has known, by the number under which workers keep its connections: none is given twice.
@@ -117,6 +120,12 @@ impl Snapshot {
             .collect();
         let connectors: Vec<_> =
             config.upstreams.iter().map(|upstream| connectors(upstream, serving, &config, &mut problems)).collect();
+        let validators = (config.validators.iter())
+            .filter_map(|validator| {
+                let loaded = Some(Validator::load(validator));
+                good(loaded, &config, &["validators", &validator.name], &mut problems)
+            })
+            .collect();
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -126,7 +135,7 @@ impl Snapshot {
             .map(|(upstream, connectors)| balancer(upstream, connectors, &mut known, serving, metrics))
             .collect();
         let this = Self::of(config, plugins, serving, metrics, clock);
-        Ok(Self { acceptors, balancers, known_endpoints: Arc::new(known), ..this })
+        Ok(Self { acceptors, balancers, validators, known_endpoints: Arc::new(known), ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
@@ -160,6 +169,7 @@ impl Snapshot {
             limiters,
             acceptors: Vec::new(),
             balancers: Vec::new(),
+            validators: Vec::new(),
             chains,
             known_endpoints: Arc::default(),
             _alive,

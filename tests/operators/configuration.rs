@@ -23,7 +23,8 @@ const RICH: &str = include_str!("configuration/rich.toml");
 
 /// The one that is good, on an upstream.
 fn rich(upstream: &Upstream) -> String {
-    configuration(RICH, Some(upstream))
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    configuration(&RICH.replace("{examples}", examples), Some(upstream))
 }
 
 /// Whether a text about problems tells one at a place; nobody asks for the column where that is not clear.

@@ -17,6 +17,7 @@ mod syntax;
 mod target;
 mod tls;
 mod upstream;
+mod validator;
 
 use std::{cell::RefCell, path::PathBuf};
 
@@ -29,10 +30,13 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 17] = [
+const ANSWERS: [(&str, &str); 20] = [
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
     ("throttling", "it is called `[rate_limits.NAME]`"),
     ("quota", "it is called `[rate_limits.NAME]`"),
+    ("request_validators", "they are called `[validators.NAME]`"),
+    ("validation", "it is called `[validators.NAME]`"),
+    ("models", "a JSON Schema is a file, the `body` of `[validators.NAME]`"),
     ("listen", "it is called `[listeners.NAME] address`"),
     ("bind", "it is called `[listeners.NAME] address`"),
     ("address", "it is called `[listeners.NAME] address`"),
@@ -71,14 +75,17 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let plugins = collection(&mut root, "plugins", None);
     let rate_limits = collection(&mut root, "rate_limits", None);
     let cors = collection(&mut root, "cors", None);
+    let validators = collection(&mut root, "validators", None);
     let routes = collection(&mut root, "routes", Some("an `upstream`"));
     let names = route::Names {
         upstreams: upstreams.iter().map(|entry| entry.name).collect(),
         plugins: plugins.iter().map(|entry| entry.name).collect(),
         rate_limits: rate_limits.iter().map(|entry| entry.name).collect(),
         cors: cors.iter().map(|entry| entry.name).collect(),
+        validators: validators.iter().map(|entry| entry.name).collect(),
     };
     let cors = each(cors, cors::cors);
+    let validators = each(validators, validator::validator);
     let rate_limits = each(rate_limits, rate_limit::rate_limit);
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
@@ -100,6 +107,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         plugins,
         rate_limits,
         cors,
+        validators,
         routes,
     })
 }

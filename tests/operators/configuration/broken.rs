@@ -184,6 +184,17 @@ impl<'a> Good<'a> {
         wrong("the same route", "[routes.free]", "[routes.y]\npath = \"/x\"\nupstream = \"up\"\n[routes.free]");
         wrong("a second default", "[routes.free]", "[routes.y]\nupstream = \"up\"\n[routes.§free]");
         wrong("its component is gone", "[plugins.tag]", "[plugins.gone]\ncomponent = §\"gone.wasm\"\n[plugins.tag]");
+        wrong("its schema is gone", "[routes.free]", "[validators.gone]\nbody = §\"gone.json\"\n[routes.free]");
+        let no_json =
+            concat!("[validators.no-json]\nbody = §\"", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml\"\n[routes.free]");
+        wrong("its schema is no JSON", "[routes.free]", no_json);
+        for name in ["order ", "Order", "", "up"] {
+            wrong("an unknown validator", "validate = \"order\"", &format!("validate = §\"{name}\""));
+        }
+        for kind in ["json", "application/*", "/json", "a/b/c", ""] {
+            let line = "content_types = [\"application/json\"]";
+            wrong("a media type", line, &format!("content_types = [\"a/b\", §\"{kind}\"]"));
+        }
         wrong("a plugin's configuration", "[plugins.keys.config]", "§[plugins.keys.config]\nauthorise = 1");
         broken
     }

@@ -22,6 +22,7 @@ pub(super) struct Names<'a> {
     pub(super) plugins: Vec<&'a str>,
     pub(super) rate_limits: Vec<&'a str>,
     pub(super) cors: Vec<&'a str>,
+    pub(super) validators: Vec<&'a str>,
 }
 
 pub(super) fn routes(
@@ -92,6 +93,7 @@ impl<'a> Reader<'_, 'a> {
             upstream_headers: upstream_headers.unwrap_or_default(),
             cors: table.optional("cors", |node| refer_in(node, "CORS policy", "cors", &self.names.cors)),
             rate_limits,
+            validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
         };
         table.finish(&[
@@ -116,6 +118,8 @@ impl<'a> Reader<'_, 'a> {
             ("timeout", "time-outs belong to the upstream"),
             ("rate_limit", "it is called `rate_limits`"),
             ("throttle", "it is called `rate_limits`"),
+            ("validator", "it is called `validate`"),
+            ("schema", "it is the `body` of `[validators.NAME]`"),
         ]);
         route
     }
