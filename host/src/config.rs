@@ -12,12 +12,14 @@ mod target;
 mod template;
 mod tls;
 mod value;
+mod websocket;
 
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use problem::{Problem, Problems, Source};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
+pub use websocket::WebSocket;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -402,6 +404,8 @@ pub struct Route {
     pub rate_limits: Vec<usize>,
     /// Its own limit for request bodies.
     pub body_bytes: Option<u64>,
+    /// Where WebSockets may be opened to its upstream; default not.
+    pub websocket: Option<WebSocket>,
 }
 
 /// How several authorizers combine. One that abstains does not count; when all do, the answer is 401.

@@ -43,6 +43,7 @@ mod template;
 mod tls;
 mod upstream;
 mod verdict;
+mod websocket;
 mod worker;
 
 pub use plugin::{Inspection, inspect};

@@ -30,6 +30,7 @@ struct Inner {
     clients_waited: Counter,
     handshakes: Family<ResultLabels, Counter>,
     rate_limited: Family<LimitLabels, Counter>,
+    websockets_open: Gauge,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -123,6 +124,7 @@ impl Default for Metrics {
             clients_waited: Counter::default(),
             handshakes: Family::default(),
             rate_limited: Family::default(),
+            websockets_open: Gauge::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -158,6 +160,7 @@ impl Inner {
         registry.register("clients_waited", waited, self.clients_waited.clone());
         registry.register("tls_handshakes", "TLS handshakes with clients", self.handshakes.clone());
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
+        registry.register("websockets_open", "WebSockets that are open", self.websockets_open.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -225,6 +228,11 @@ impl Metrics {
     /// Counts what a rate limit refuses.
     pub(crate) fn rate_limited(&self, limit: &str) -> Counter {
         self.0.rate_limited.get_or_create(&LimitLabels { limit: limit.to_owned() }).clone()
+    }
+
+    /// Counts a WebSocket for as long as it is open.
+    pub(crate) fn websocket_open(&self) -> Alive {
+        Alive::new(&self.0.websockets_open)
     }
 
     /// Counts a loaded configuration for as long as it lives.

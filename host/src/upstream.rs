@@ -11,10 +11,12 @@ mod head;
 mod pool;
 mod sending;
 mod stream;
+mod switched;
 
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
 pub(crate) use pool::Pools;
+pub(crate) use switched::Switched;
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use tokio::time::Instant;
 use crate::{body::RequestBody, config, exchange::Progress, failure::Failure, tls::Connector};
 use body::Back;
 use connection::{Connection, Lost};
-use head::Head;
+use head::{Asked, Head};
 use sending::Sending;
 
 /// A body of no more bytes leaves in one piece with its header section: a copy is cheaper than a system call.
@@ -45,6 +47,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: RequestBody,
     /// An empty map, whose memory is used for the answer.
     pub(crate) headers: HeaderMap,
+    /// Whether it asks for the protocol to be switched.
+    pub(crate) upgrades: bool,
     pub(crate) progress: &'a Arc<Progress>,
     /// Now.
     pub(crate) now: Instant,
@@ -61,7 +65,7 @@ pub(crate) struct Answer {
 /// A request on its way.
 struct Outbound<'a> {
     upstream: &'a config::Upstream,
-    method: &'a Method,
+    asked: Asked<'a>,
     head: Vec<u8>,
     /// How the body is sent, and the body until it is handed over.
     outgoing: Outgoing,
@@ -71,10 +75,12 @@ struct Outbound<'a> {
 
 /// Sends a request and waits for the header section of the answer.
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
-    let Request { upstream, tls, pools, endpoint, method, head, outgoing, body, mut headers, progress, now } = request;
+    let Request { upstream, tls, pools, endpoint, method, head, outgoing, body, mut headers, upgrades, progress, now } =
+        request;
     let pool = pools.of(endpoint);
     let repeatable = body.is_empty() && is_idempotent(method);
-    let mut outbound = Outbound { upstream, method, head, outgoing, body: Some(body), progress };
+    let asked = Asked { method, upgrades };
+    let mut outbound = Outbound { upstream, asked, head, outgoing, body: Some(body), progress };
     outbound.join();
     let mut kept = pool.take(now);
     loop {
@@ -132,7 +138,7 @@ impl Outbound<'_> {
             }
         };
         let most = self.upstream.first_byte_timeout;
-        let head = connection.answer(self.method, headers, &mut sending, most).await?;
+        let head = connection.answer(self.asked, headers, &mut sending, most).await?;
         Ok((head, sending))
     }
 }

@@ -17,6 +17,7 @@ mod syntax;
 mod target;
 mod tls;
 mod upstream;
+mod websocket;
 
 use std::{cell::RefCell, path::PathBuf};
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
 use http_body::Body as _;
 
-use super::{Peer, header_value};
+use super::{Peer, header_value, upgrade};
 use crate::{
     answer::AnswerBody,
     body::RequestBody,
@@ -30,6 +30,7 @@ pub(super) async fn forward(
     let snapshot = exchange.snapshot.clone();
     let started = Instant::now();
     let mut head = worker.upstreams.buffer();
+    let upgrades = upgrade::is_asked(exchange, &body);
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();
@@ -47,17 +48,19 @@ pub(super) async fn forward(
         outgoing,
         body,
         headers,
+        upgrades,
         progress: &exchange.outcome.progress,
         now: started.into(),
     });
     let Answer { status, version, mut headers, body } = sent.await?;
+    let body = upgrade::answered(exchange, status, &headers, body)?;
     if let Some(via) = &snapshot.via {
         via.add(&mut headers, version);
     }
     let now = chain::edit(exchange);
     now.outcome.upstream = Some(started.elapsed());
     now.response = Some(exchange::Response { status, headers });
-    Ok(AnswerBody::Upstream(body))
+    Ok(body)
 }
 
 /// Writes the header section that leaves, and says how the body follows it.
@@ -89,6 +92,7 @@ fn write_head(
     };
     upstream::write_request_line(out, &request.method, request.target.as_str());
     own.write(&request.headers, out);
+    upgrade::ask(exchange, body, out);
     let outgoing = outgoing(request, body);
     upstream::write_framing(out, outgoing);
     outgoing

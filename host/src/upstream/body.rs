@@ -17,6 +17,7 @@ use super::{
     framing::Framing,
     pool::Pool,
     sending::{Sending, SendingEnded},
+    switched::Switched,
 };
 use crate::{body::Broken, failure::Failure};
 
@@ -72,6 +73,11 @@ impl UpstreamBody {
             body.finish();
         }
         body
+    }
+
+    /// The connection of an answer that has switched protocols. It goes back to no pool.
+    pub(crate) fn switch(self) -> Option<Box<Switched>> {
+        Switched::new(*self.connection?).map(Box::new)
     }
 
     /// The body is over: what becomes of its connection.

@@ -9,6 +9,7 @@ use super::{
     header::{self, Scope},
     path::{name, path},
     target,
+    websocket::websocket,
 };
 use crate::config::{
     Combine, Match, RateLimit, Route, Segment, Target,
@@ -83,6 +84,7 @@ impl<'a> Reader<'_, 'a> {
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
+        let websocket = table.optional("websocket", |node| websocket(node, &matches, &target)).flatten();
         let route = Route {
             name: self.entry.name.to_owned(),
             matches,
@@ -93,6 +95,7 @@ impl<'a> Reader<'_, 'a> {
             cors: table.optional("cors", |node| refer_in(node, "CORS policy", "cors", &self.names.cors)),
             rate_limits,
             body_bytes,
+            websocket,
         };
         table.finish(&[
             ("method", "it is called `methods`"),
@@ -116,6 +119,9 @@ impl<'a> Reader<'_, 'a> {
             ("timeout", "time-outs belong to the upstream"),
             ("rate_limit", "it is called `rate_limits`"),
             ("throttle", "it is called `rate_limits`"),
+            ("websockets", "it is called `websocket`"),
+            ("ws", "it is called `websocket`"),
+            ("upgrade", "it is called `websocket`"),
         ]);
         route
     }
