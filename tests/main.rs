@@ -32,3 +32,4 @@ mod routing;
 mod streaming;
 mod tls;
 mod upstreams;
+mod websocket;

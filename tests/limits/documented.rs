@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 6] = [
+const SECTIONS: [(&str, &str); 7] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -16,6 +16,7 @@ const SECTIONS: [(&str, &str); 6] = [
         "[listeners.t]\naddress = '127.0.0.1:1'\n[listeners.t.tls]\ncertificates = [{ certificate = 'a', key = 'b' }]",
     ),
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
+    ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
 /// A limit of the configuration, as the page has it.
@@ -66,9 +67,10 @@ fn with(row: &Row, value: Option<&str>) -> Result<Config, String> {
 /// All that a limit can be in.
 fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
+    let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
     let Config { limits, upstreams, server, listeners, rate_limits, .. } = config;
     let plugins = plugins.collect::<Vec<_>>();
-    format!("{limits:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {plugins:?}")
+    format!("{limits:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {plugins:?} {websockets:?}")
 }
 
 /// The names of the fields of a structure.

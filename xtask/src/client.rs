@@ -37,8 +37,11 @@ impl Request {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.target);
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        if !has("connection") {
+            text.push_str("connection: close\r\n");
+        }
         if !has("host") {
             text.push_str(&format!("host: {}\r\n", self.authority));
         }

@@ -30,7 +30,7 @@ pub(super) async fn forward(
     let snapshot = exchange.snapshot.clone();
     let started = Instant::now();
     let mut head = worker.upstreams.buffer();
-    let upgrades = upgrade::is_asked(exchange, &body);
+    let upgrades = upgrade::prepare(exchange, &body);
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();

@@ -1,15 +1,19 @@
 //! A WebSocket handshake on its way: what the upstream is asked, what its answer must be, and what becomes of the client's
 //! connection. Nothing of the client's bytes leaves before the upstream has agreed.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE},
+    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
+use http_body::Body as _;
 
 use super::Peer;
 use crate::{
     answer::{AnswerBody, Open, ResponseBody},
     body::RequestBody,
+    chain,
     connection::Tunnel,
     edge::write_field,
     exchange::Exchange,
@@ -18,9 +22,21 @@ use crate::{
     websocket,
 };
 
-/// Whether the request still is a handshake after the filters: one that has another method or a body is none.
-pub(super) fn is_asked(exchange: &Exchange, body: &RequestBody) -> bool {
-    exchange.websocket_key.is_some() && exchange.request.method == Method::GET && body.is_empty()
+/// Whether the request leaves as a handshake. Whatever filters have done, its key and version are those of the client.
+pub(super) fn prepare(exchange: &mut Arc<Exchange>, body: &RequestBody) -> bool {
+    let asked = is_asked(exchange, body);
+    if asked {
+        let Exchange { request, websocket_key, .. } = chain::edit(exchange);
+        let key = websocket_key.as_ref().map(|key| (SEC_WEBSOCKET_KEY, HeaderValue::clone(key)));
+        request.headers.extend(key);
+        request.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    asked
+}
+
+/// Whether it still is one after the filters: one that has another method or a body is none.
+fn is_asked(exchange: &Exchange, body: &RequestBody) -> bool {
+    exchange.websocket_key.is_some() && exchange.request.method == Method::GET && body.is_end_stream()
 }
 
 /// Writes what of a handshake belongs to the hop.
