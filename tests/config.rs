@@ -12,8 +12,7 @@ use std::{
 };
 
 use gatehouse::config::{
-    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Route, Segment, Source,
-    Target,
+    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Route, Segment, Source, Target,
 };
 
 const MINIMAL: &str = "[listeners.web]\naddress = '127.0.0.1:0'\n[upstreams.app]\nurl = 'http://localhost:3000'\n\

@@ -27,8 +27,9 @@ pub(super) fn prepare(exchange: &mut Arc<Exchange>, body: &RequestBody) -> bool 
     let asked = is_asked(exchange, body);
     if asked {
         let Exchange { request, websocket_key, .. } = chain::edit(exchange);
-        let key = websocket_key.as_ref().map(|key| (SEC_WEBSOCKET_KEY, HeaderValue::clone(key)));
-        request.headers.extend(key);
+        if let Some(key) = websocket_key {
+            request.headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::clone(key));
+        }
         request.headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
     asked
