@@ -12,7 +12,7 @@ use std::{
 };
 
 use gatehouse::config::{
-    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Segment, Source, Target,
+    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Route, Segment, Source, Target,
 };
 
 const MINIMAL: &str = "[listeners.web]\naddress = '127.0.0.1:0'\n[upstreams.app]\nurl = 'http://localhost:3000'\n\
@@ -95,6 +95,8 @@ fn the_full_configuration_loads() {
     assert_eq!(pet.body_bytes, Some(1 << 20));
     let body = config.validators[pet.validate.expect("a validator")].body.as_ref().expect("a rule for bodies");
     assert_eq!((body.schema.as_path(), body.required, body.bytes), (Path::new("pet.schema.json"), false, 256 << 10));
+    let times = |route: &Route| route.websocket.map(|it| (it.idle_timeout.as_secs(), it.max_time.as_secs()));
+    assert_eq!((times(pet), times(&config.routes[1])), (Some((300, 43_200)), None));
 }
 
 #[test]

@@ -34,3 +34,4 @@ mod streaming;
 mod tls;
 mod upstreams;
 mod validation;
+mod websocket;

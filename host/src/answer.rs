@@ -21,7 +21,7 @@ use crate::{
     exchange::{Exchange, Response},
     failure::Failure,
     panics,
-    upstream::{UpstreamBody, discard},
+    upstream::{Switched, UpstreamBody, discard},
     worker::Worker,
 };
 
@@ -35,9 +35,22 @@ pub(crate) enum AnswerBody {
     Upstream(UpstreamBody),
     /// Through chunk filters.
     Piped(AnyBody),
+    /// None: the connection of the upstream speaks another protocol from here on.
+    Switched(Box<Switched>),
 }
 
 impl AnswerBody {
+    /// The connection that has switched protocols. Where a filter answers with another status, it ends here.
+    pub(crate) fn take_switched(&mut self, status: StatusCode) -> Option<Box<Switched>> {
+        if !matches!(self, Self::Switched(_)) {
+            return None;
+        }
+        match std::mem::replace(self, Self::Empty) {
+            Self::Switched(upstream) if status == StatusCode::SWITCHING_PROTOCOLS => Some(upstream),
+            _ => None,
+        }
+    }
+
     /// Makes it the body of an answer that has none, and says of its length only what may be said. hyper does so over
     /// HTTP/1.1 only.
     pub(crate) fn leave_out(&mut self, asked_head: bool, head: &mut Response) {
@@ -67,7 +80,7 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Switched(_) => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Piped(body) => body.as_mut().poll_frame(cx),
@@ -76,7 +89,7 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
+            Self::Empty | Self::Switched(_) => true,
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::Upstream(body) => body.is_end_stream(),
             Self::Piped(body) => body.is_end_stream(),
@@ -85,7 +98,7 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
+            Self::Empty | Self::Switched(_) => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Upstream(body) => body.size_hint(),
             Self::Piped(body) => body.size_hint(),
@@ -117,6 +130,11 @@ impl Open {
     pub(crate) fn complete(&mut self) {
         self.complete = true;
     }
+
+    /// It ends so.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        chain::edit(self.exchange()).outcome.failure = Some(failure);
+    }
 }
 
 impl Drop for Open {
@@ -146,7 +164,8 @@ impl Drop for Open {
 /// The body that hyper sends to the client.
 pub(crate) struct ResponseBody {
     body: AnswerBody,
-    open: Open,
+    /// None where the exchange goes on without it.
+    open: Option<Open>,
 }
 
 impl ResponseBody {
@@ -154,7 +173,12 @@ impl ResponseBody {
         if body.is_end_stream() {
             open.complete();
         }
-        Self { body, open }
+        Self { body, open: Some(open) }
+    }
+
+    /// That of an answer which does not end its exchange.
+    pub(crate) fn handed_over() -> Self {
+        Self { body: AnswerBody::Empty, open: None }
     }
 }
 
@@ -164,6 +188,7 @@ impl Body for ResponseBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
+        let Some(open) = &mut this.open else { return Poll::Ready(None) };
         let polled = panics::catch(|| Pin::new(&mut this.body).poll_frame(cx)).unwrap_or_else(|panicked| {
             // hyper sees a body that broke off, and the other streams of the connection go on.
             this.body = AnswerBody::Empty;
@@ -172,9 +197,9 @@ impl Body for ResponseBody {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.open.exchange().outcome.progress.add_response(bytes);
+                open.exchange().outcome.progress.add_response(bytes);
                 if this.body.is_end_stream() {
-                    this.open.complete();
+                    open.complete();
                 }
             }
             Poll::Ready(Some(Err(broken))) => {
@@ -182,9 +207,9 @@ impl Body for ResponseBody {
                     Broken::Failure(failure) => failure.clone(),
                     Broken::Reply(_) => Failure::Internal("a reply in the middle of a body".into()),
                 };
-                chain::edit(this.open.exchange()).outcome.failure = Some(failure);
+                open.fail(failure);
             }
-            Poll::Ready(None) => this.open.complete(),
+            Poll::Ready(None) => open.complete(),
             Poll::Pending => {}
         }
         polled

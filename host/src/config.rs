@@ -14,6 +14,7 @@ mod tls;
 mod upstream;
 mod validator;
 mod value;
+mod websocket;
 
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use problem::{Problem, Problems, Source};
@@ -22,6 +23,7 @@ pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
 pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Upstream};
 pub use validator::{BodyRule, Validator};
+pub use websocket::WebSocket;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -389,6 +391,8 @@ pub struct Route {
     pub validate: Option<usize>,
     /// Its own limit for request bodies.
     pub body_bytes: Option<u64>,
+    /// Where WebSockets may be opened to its upstream; default not.
+    pub websocket: Option<WebSocket>,
 }
 
 /// How several authorizers combine. One that abstains does not count; when all do, the answer is 401.

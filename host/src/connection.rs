@@ -5,8 +5,10 @@
 
 mod handshake;
 mod io;
+mod tunnel;
 
 pub(crate) use io::InFlight;
+pub(crate) use tunnel::Tunnel;
 
 use std::{
     convert::Infallible,
@@ -84,7 +86,14 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
         if limits.header_count > 100 {
             builder.max_headers(limits.header_count);
         }
-        watch(pin!(builder.serve_connection(io, service)), &worker, &life, &limits).await
+        let mut connection = builder.serve_connection(io, service);
+        let ended = watch(Pin::new(&mut connection), &worker, &life, &limits).await;
+        if let Some(tunnel) = peer.becomes.take().filter(|_| ended.is_ok()) {
+            let http1::Parts { io, read_buf, .. } = connection.into_parts();
+            // Boxed: few connections become one.
+            Box::pin(tunnel.run(&worker, io, read_buf)).await;
+        }
+        ended
     };
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, "connection: {error}");

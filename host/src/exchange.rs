@@ -41,6 +41,8 @@ pub struct Exchange {
     pub attributes: Vec<(Arc<str>, Arc<str>)>,
     /// Which origin may read the answer, where the route has a CORS policy: the value of `Access-Control-Allow-Origin`.
     pub allowed_origin: Option<Box<HeaderValue>>,
+    /// Where it is a WebSocket handshake that the route lets pass: its `Sec-WebSocket-Key`.
+    pub websocket_key: Option<Box<HeaderValue>>,
     /// How it went.
     pub outcome: Outcome,
 }

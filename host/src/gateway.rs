@@ -6,6 +6,7 @@
 mod admit;
 mod forward;
 mod peer;
+mod upgrade;
 
 pub(crate) use peer::{Attributes, Peer};
 
@@ -58,8 +59,8 @@ pub(crate) async fn serve(
         Ok(Err(stop)) => stopped(open.exchange(), stop),
         Err(panicked) => stopped(open.exchange(), Failure::Internal(panicked.to_string()).into()),
     };
-    let mut response = finish(open, body, asked_head);
-    if worker.is_stopping() && version <= Version::HTTP_11 {
+    let mut response = finish(open, &peer, body, asked_head);
+    if worker.is_stopping() && version <= Version::HTTP_11 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         // The connection may not have been told to finish yet.
         response.headers_mut().insert(CONNECTION, CLOSE);
     }
@@ -144,7 +145,7 @@ fn respond(exchange: &mut Arc<Exchange>, response: Response<bytes::Bytes>) -> An
 }
 
 /// The response as hyper sends it.
-fn finish(mut open: Open, mut body: AnswerBody, asked_head: bool) -> Response<ResponseBody> {
+fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -> Response<ResponseBody> {
     let exchange = chain::edit(open.exchange());
     let id = exchange.id.header();
     let loggers = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
@@ -156,11 +157,15 @@ fn finish(mut open: Open, mut body: AnswerBody, asked_head: bool) -> Response<Re
     }
     ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
     let status = head.status;
+    let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
         body.leave_out(asked_head, head);
     }
-    let headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
-    let mut response = Response::new(ResponseBody::new(body, open));
+    let mut headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
+    let mut response = Response::new(match upstream {
+        None => ResponseBody::new(body, open),
+        Some(upstream) => upgrade::switch(open, peer, upstream, &mut headers),
+    });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

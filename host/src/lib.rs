@@ -44,6 +44,7 @@ mod tls;
 mod upstream;
 mod validation;
 mod verdict;
+mod websocket;
 mod worker;
 
 pub use plugin::{Inspection, inspect};

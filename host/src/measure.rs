@@ -43,6 +43,7 @@ pub fn exchange(snapshot: &Arc<Snapshot>, path: &'static str, headers: HeaderMap
         response: None,
         attributes: Vec::new(),
         allowed_origin: None,
+        websocket_key: None,
         outcome: Outcome::default(),
     }))
 }

@@ -34,6 +34,7 @@ struct Inner {
     ejections: Family<EndpointLabels, Counter>,
     endpoints_available: Family<EndpointLabels, Gauge>,
     endpoints: Mutex<Vec<(EndpointLabels, Weak<Health>)>>,
+    websockets_open: Gauge,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -142,6 +143,7 @@ impl Default for Metrics {
             ejections: Family::default(),
             endpoints_available: Family::default(),
             endpoints: Mutex::default(),
+            websockets_open: Gauge::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -181,6 +183,7 @@ impl Inner {
         registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
         registry.register("upstream_endpoint_available", available, self.endpoints_available.clone());
+        registry.register("websockets_open", "WebSockets that are open", self.websockets_open.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -278,6 +281,11 @@ impl Metrics {
     /// Counts what a rate limit refuses.
     pub(crate) fn rate_limited(&self, limit: &str) -> Counter {
         self.0.rate_limited.get_or_create(&LimitLabels { limit: limit.to_owned() }).clone()
+    }
+
+    /// Counts a WebSocket for as long as it is open.
+    pub(crate) fn websocket_open(&self) -> Alive {
+        Alive::new(&self.0.websockets_open)
     }
 
     /// Counts a loaded configuration for as long as it lives.

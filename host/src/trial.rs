@@ -373,6 +373,7 @@ impl Scene {
             response: None,
             attributes: attributes.collect(),
             allowed_origin: None,
+            websocket_key: None,
             outcome: exchange::Outcome::default(),
         }))
     }

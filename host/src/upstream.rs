@@ -15,12 +15,14 @@ pub(crate) mod health;
 mod pool;
 mod sending;
 mod stream;
+mod switched;
 
 pub(crate) use balance::{Balancer, hash};
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use endpoint::{Endpoint, Health};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
 pub(crate) use pool::Pools;
+pub(crate) use switched::Switched;
 
 use std::sync::Arc;
 
@@ -31,7 +33,7 @@ use crate::{body::RequestBody, config, exchange::Progress, failure::Failure};
 use balance::UnderWay;
 use body::Back;
 use connection::{Connection, Lost};
-use head::Head;
+use head::{Asked, Head};
 use sending::Sending;
 
 /// A body of no more bytes leaves in one piece with its header section: a copy is cheaper than a system call.
@@ -51,6 +53,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: RequestBody,
     /// An empty map, whose memory is used for the answer.
     pub(crate) headers: HeaderMap,
+    /// Whether it asks for the protocol to be switched.
+    pub(crate) upgrades: bool,
     pub(crate) progress: &'a Arc<Progress>,
     /// Now.
     pub(crate) now: Instant,
@@ -72,7 +76,7 @@ pub(crate) struct Answer {
 struct Outbound<'a> {
     upstream: &'a config::Upstream,
     pools: &'a Pools,
-    method: &'a Method,
+    asked: Asked<'a>,
     head: Vec<u8>,
     /// How the body is sent, and the body until it is handed over.
     outgoing: Outgoing,
@@ -88,8 +92,10 @@ struct Missed {
 
 /// Sends a request and waits for the header section of the answer.
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
-    let Request { upstream, balancer, key, pools, method, head, outgoing, body, headers, progress, now } = request;
-    let mut outbound = Outbound { upstream, pools, method, head, outgoing, body: Some(body), progress };
+    let Request { upstream, balancer, key, pools, method, head, outgoing, body, headers, upgrades, progress, now } =
+        request;
+    let asked = Asked { method, upgrades };
+    let mut outbound = Outbound { upstream, pools, asked, head, outgoing, body: Some(body), progress };
     let repeatable = outbound.is_repeatable();
     outbound.join();
     let room = balancer.enter(upstream).await?;
@@ -200,7 +206,7 @@ impl Outbound<'_> {
 
     /// Whether repeating it does no harm, and there is nothing of it that can be sent only once.
     fn is_repeatable(&self) -> bool {
-        self.body.as_ref().is_some_and(RequestBody::is_empty) && is_idempotent(self.method)
+        self.body.as_ref().is_some_and(RequestBody::is_empty) && is_idempotent(self.asked.method)
     }
 
     /// Puts a short body that is here as a whole behind the header section.
@@ -228,7 +234,7 @@ impl Outbound<'_> {
             }
         };
         let most = self.upstream.first_byte_timeout;
-        let head = connection.answer(self.method, headers, &mut sending, most).await?;
+        let head = connection.answer(self.asked, headers, &mut sending, most).await?;
         Ok((head, sending))
     }
 }

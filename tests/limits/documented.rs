@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -17,6 +17,7 @@ const SECTIONS: [(&str, &str); 7] = [
     ),
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
+    ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
 /// Fields of upstreams and plugins that are none.
@@ -87,9 +88,12 @@ fn with(row: &Row, value: Option<&str>) -> Result<Config, String> {
 /// All that a limit can be in.
 fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
+    let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
     let Config { limits, upstreams, server, listeners, rate_limits, validators, .. } = config;
     let plugins = plugins.collect::<Vec<_>>();
-    format!("{limits:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?}")
+    format!(
+        "{limits:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?} {websockets:?}"
+    )
 }
 
 /// The names of the fields of a structure.

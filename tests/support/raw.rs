@@ -172,6 +172,15 @@ impl Raw {
         Instant::now() < end
     }
 
+    /// Sends back what comes, to its end.
+    pub(crate) fn echo(&mut self) {
+        let ahead = std::mem::take(&mut self.ahead);
+        let copied = self.try_send(ahead).and_then(|()| io::copy(&mut &self.stream, &mut &self.stream));
+        if copied.is_ok() {
+            self.shut();
+        }
+    }
+
     /// Says that nothing more will be sent.
     pub(crate) fn shut(&mut self) {
         self.stream.shutdown(std::net::Shutdown::Write).unwrap();

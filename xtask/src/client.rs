@@ -37,8 +37,11 @@ impl Request {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.target);
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let has = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        if !has("connection") {
+            text.push_str("connection: close\r\n");
+        }
         if !has("host") {
             text.push_str(&format!("host: {}\r\n", self.authority));
         }
@@ -71,9 +74,21 @@ pub(crate) fn send(request: &Request) -> Result<Response> {
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     stream.write_all(&request.bytes())?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).with_context(|| format!("reading the answer of {address}"))?;
+    let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+    // A request for an upgrade leaves the connection open where that is refused.
+    while !is_framed(&bytes) {
+        match stream.read(&mut piece).with_context(|| format!("reading the answer of {address}"))? {
+            0 => break,
+            read => bytes.extend(&piece[..read]),
+        }
+    }
     parse(&bytes)
+}
+
+/// Whether an answer that says where it ends is there to its end.
+fn is_framed(bytes: &[u8]) -> bool {
+    let framing = |(name, _): &(String, String)| ["content-length", "transfer-encoding"].contains(&name.as_str());
+    parse(bytes).is_ok_and(|response| response.headers.iter().any(framing))
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Result<Response> {

@@ -24,6 +24,7 @@ mod tls;
 mod tool;
 mod upstream;
 mod usage;
+mod websocket;
 
 use std::{env, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -58,6 +59,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Holds our TLS against Mozilla's "intermediate" configuration, by sslyze
     Tls,
+    /// Holds a WebSocket through the gateway against one without it, by the cases of Autobahn
+    Websocket(websocket::Options),
     /// Holds the dependencies against deny.toml: advisories, licences, bans, sources
     Audit(audit::Options),
     /// Serves the example upstream alone
@@ -87,6 +90,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Soak(options) => soak::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Tls => tls::run(),
+        Command::Websocket(options) => websocket::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }

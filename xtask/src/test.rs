@@ -13,7 +13,7 @@ use crate::{
     apt, demo,
     guests::{self, Way},
     process::{self, Running},
-    soak, tidy, tls,
+    soak, tidy, tls, websocket,
 };
 
 #[derive(clap::Args)]
@@ -33,6 +33,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             step(&format!("example {name}"), || demo::check(&name))?;
         }
         step("TLS, by sslyze", tls::check)?;
+        step("WebSocket, by Autobahn's cases", || websocket::check(false))?;
         step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
         step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;

@@ -1,7 +1,10 @@
-//! The example upstream: answers every request with JSON that repeats what it received, but for `/profiles/NAME`.
+//! The example upstream: answers every request with JSON that repeats what it received, but for `/profiles/NAME` and
+//! WebSockets.
 //!
 //! It needs nothing but the standard library, and serves kept-alive connections with a thread each. It trusts whoever
 //! reaches it: it is for the loopback address.
+
+mod websocket;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -49,6 +52,10 @@ fn connection(stream: &TcpStream) -> Option<()> {
     let mut writer = stream;
     loop {
         let request = read(&mut reader)?;
+        if request.header("upgrade") == Some("websocket") {
+            let user = request.header("x-user").unwrap_or("stranger");
+            return websocket::talk(stream, reader, request.header("sec-websocket-key")?, user);
+        }
         let body = request.answer();
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-powered-by: {POWERED_BY}\r\n\r\n",
@@ -80,13 +87,13 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         let (name, value) = line.split_once(':')?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-    let body = match (value("transfer-encoding"), value("content-length")) {
+    let request = Request { method, target, headers, body: Vec::new() };
+    let body = match (request.header("transfer-encoding"), request.header("content-length")) {
         (Some(_), _) => chunks(reader)?,
         (None, Some(length)) => exactly(reader, length.parse().ok()?)?,
         (None, None) => Vec::new(),
     };
-    Some(Request { method, target, headers, body })
+    Some(Request { body, ..request })
 }
 
 fn line(reader: &mut BufReader<&TcpStream>) -> Option<String> {
@@ -116,6 +123,10 @@ fn chunks(reader: &mut BufReader<&TcpStream>) -> Option<Vec<u8>> {
 }
 
 impl Request {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
     /// A profile for those who ask for one, `/profiles/NAME`; to all others what they sent.
     fn answer(&self) -> String {
         match self.target.strip_prefix("/profiles/") {

@@ -64,6 +64,9 @@ async fn filter(
     let mut session = session(plugin, worker).await?;
     let action = session.on_response(exchange).await.map_err(|fault| failed(plugin, fault))?;
     take_on(exchange, plugin, action, body);
+    if matches!(body, AnswerBody::Switched(_)) {
+        return Ok(());
+    }
     if plugin.hooks.sees_response_bodies() {
         whole_body(exchange, plugin, &mut session, body).await?;
     }

@@ -18,6 +18,7 @@ mod target;
 mod tls;
 mod upstream;
 mod validator;
+mod websocket;
 
 use std::{cell::RefCell, path::PathBuf};
 

@@ -22,6 +22,7 @@ use crate::{
     failure::Failure,
     path,
     route::{Found, Lookup, Params},
+    websocket,
     worker::Worker,
 };
 
@@ -52,6 +53,7 @@ pub(super) fn open(
         },
         response: None,
         allowed_origin: None,
+        websocket_key: None,
         attributes: peer.attributes.clone(),
         outcome: Outcome::default(),
     });
@@ -93,7 +95,9 @@ pub(super) fn admit(
         request.target = PathAndQuery::try_from(whole).map_err(|error| bad(&error))?;
     }
     // Before anything reads a header: what `Connection` names is not for us either.
+    let mut key = None;
     if survey.hop_by_hop {
+        key = websocket::key(&request.method, request.version, &request.headers);
         edge::strip_hop_by_hop(&mut request.headers);
     }
     if survey.cookies > 1 {
@@ -141,6 +145,9 @@ pub(super) fn admit(
     let limit = config.routes[route].body_bytes.unwrap_or(config.limits.body_bytes);
     if !body.is_end_stream() && declared_length(&request.headers).is_some_and(|length| length > limit) {
         return Err(Failure::BodyTooLarge.into());
+    }
+    if key.is_some() && config.routes[route].websocket.is_some() && body.is_end_stream() {
+        exchange.websocket_key = key.map(Box::new);
     }
     if survey.expects {
         // hyper has answered the expectation itself, or will when the body is first read.

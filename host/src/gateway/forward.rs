@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
 use http_body::Body as _;
 
-use super::{Peer, header_value};
+use super::{Peer, header_value, upgrade};
 use crate::{
     answer::AnswerBody,
     body::RequestBody,
@@ -32,6 +32,7 @@ pub(super) async fn forward(
     let started = Instant::now();
     let key = key(&snapshot.config.upstreams[index].balance, exchange);
     let mut head = worker.upstreams.buffer();
+    let upgrades = upgrade::prepare(exchange, &body);
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();
@@ -49,10 +50,12 @@ pub(super) async fn forward(
         outgoing,
         body,
         headers,
+        upgrades,
         progress: &exchange.outcome.progress,
         now: started.into(),
     });
     let Answer { status, version, mut headers, body, endpoint, retries } = sent.await?;
+    let body = upgrade::answered(exchange, status, &headers, body)?;
     if let Some(via) = &snapshot.via {
         via.add(&mut headers, version);
     }
@@ -60,7 +63,7 @@ pub(super) async fn forward(
     now.outcome.upstream = Some(started.elapsed());
     now.outcome.endpoint = endpoint.map(|endpoint| (endpoint, retries));
     now.response = Some(exchange::Response { status, headers });
-    Ok(AnswerBody::Upstream(body))
+    Ok(body)
 }
 
 /// What tells requests apart that may go to different endpoints; None where nothing does, or the request has nothing of it.
@@ -104,6 +107,7 @@ fn write_head(
     };
     upstream::write_request_line(out, &request.method, request.target.as_str());
     own.write(&request.headers, out);
+    upgrade::ask(exchange, body, out);
     let outgoing = outgoing(request, body);
     upstream::write_framing(out, outgoing);
     outgoing

@@ -18,6 +18,7 @@ use super::{
     framing::Framing,
     pool::Pool,
     sending::{Sending, SendingEnded},
+    switched::Switched,
 };
 use crate::{body::Broken, failure::Failure};
 
@@ -83,6 +84,11 @@ impl UpstreamBody {
         if self.connection.is_some() {
             self.under_way = Some(Box::new(under_way));
         }
+    }
+
+    /// The connection of an answer that has switched protocols. It goes back to no pool.
+    pub(crate) fn switch(self) -> Option<Box<Switched>> {
+        Switched::new(*self.connection?, self.under_way).map(Box::new)
     }
 
     /// The body is over: what becomes of its connection.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, StatusCode};
 use tokio::{
     io::AsyncWrite,
     net::TcpStream,
@@ -24,7 +24,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::{
     endpoint::Endpoint,
-    head::{self, Head},
+    head::{self, Asked, Head},
     sending::{Sending, SendingEnded},
     stream::{self, ReadHalf, WriteHalf},
 };
@@ -40,9 +40,9 @@ const FIRST_READ: usize = 8 << 10;
 
 /// A connection.
 pub(super) struct Connection {
-    read: ReadHalf,
+    pub(super) read: ReadHalf,
     /// With [`Sending`] while that is at work.
-    write: Option<WriteHalf>,
+    pub(super) write: Option<WriteHalf>,
     /// What was read and not taken yet.
     pub(super) buffer: BytesMut,
     pub(super) deadline: Deadline,
@@ -146,7 +146,7 @@ impl Connection {
     /// Waits for the header section of the answer, past interim ones (RFC 9110 section 15.2).
     pub(super) async fn answer(
         &mut self,
-        asked: &Method,
+        asked: Asked<'_>,
         mut headers: HeaderMap,
         sending: &mut Option<Sending>,
         most: Duration,
@@ -161,7 +161,7 @@ impl Connection {
                 any = true;
                 left = left.checked_sub(block.len()).ok_or_else(too_large)?;
                 let head = head::parse(&block, asked, headers).map_err(broken)?;
-                if !head.status.is_informational() {
+                if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                     return Ok(head);
                 }
                 headers = head.headers;

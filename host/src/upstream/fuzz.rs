@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Version};
 
 use super::{
     framing::Framing,
-    head::{self, Head},
+    head::{self, Asked, Head},
 };
 use crate::{edge::is_hop_by_hop, fuzz::Seen};
 
@@ -151,7 +151,8 @@ impl Answer {
 
     /// The framing of the body, unless more header sections follow.
     fn take_head(&mut self, block: &Bytes, asked: &Method, _: &mut BytesMut) -> Result<Option<Framing>, String> {
-        let Head { status, version, headers, framing, keep } = head::parse(block, asked, HeaderMap::new())?;
+        let Head { status, version, headers, framing, keep } =
+            head::parse(block, Asked { method: asked, upgrades: false }, HeaderMap::new())?;
         if status.is_informational() {
             return Ok(None);
         }

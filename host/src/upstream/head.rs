@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
 };
 use memchr::memmem;
 
@@ -52,6 +52,14 @@ pub(crate) fn write_framing(out: &mut Vec<u8>, outgoing: Outgoing) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// What of a request tells how its answer is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    /// Whether it asked for WebSocket: then 101 is a last answer.
+    pub(super) upgrades: bool,
+}
+
 /// The header section of an answer.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -88,7 +96,7 @@ pub(super) fn take(buffer: &mut BytesMut, seen: &mut usize) -> Option<Bytes> {
 }
 
 /// Understands a header section. `headers` is empty; its memory is used again.
-pub(super) fn parse(block: &Bytes, asked: &Method, mut headers: HeaderMap) -> Result<Head, String> {
+pub(super) fn parse(block: &Bytes, asked: Asked<'_>, mut headers: HeaderMap) -> Result<Head, String> {
     let mut fields = [const { std::mem::MaybeUninit::uninit() }; FIELDS];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, block, &mut fields);
@@ -125,6 +133,9 @@ struct Hop {
     named: Vec<HeaderName>,
     codings: usize,
     chunked: bool,
+    /// `Connection: upgrade` and `Upgrade: websocket`.
+    upgrades: bool,
+    websocket: bool,
 }
 
 impl Hop {
@@ -137,9 +148,12 @@ impl Hop {
             }
             self.keeps |= keeps || has_option(value.as_bytes(), b"keep-alive");
             self.closes |= closes || has_option(value.as_bytes(), b"close");
+            self.upgrades |= !keeps && !closes && has_option(value.as_bytes(), b"upgrade");
         } else if name == TRANSFER_ENCODING {
             self.codings += 1;
             self.chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        } else if name == UPGRADE {
+            self.websocket = value.as_bytes().eq_ignore_ascii_case(b"websocket");
         }
     }
 }
@@ -152,24 +166,32 @@ fn has_option(options: &[u8], wanted: &[u8]) -> bool {
 fn framing(
     status: StatusCode,
     version: Version,
-    asked: &Method,
+    asked: Asked<'_>,
     hop: &Hop,
     headers: &HeaderMap,
 ) -> Result<Framing, &'static str> {
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err("it switches protocols, which nobody asked for");
+    let switches = status == StatusCode::SWITCHING_PROTOCOLS;
+    match switches {
+        true if !asked.upgrades => return Err("it switches protocols, which nobody asked for"),
+        true if version == Version::HTTP_10 || !hop.upgrades || !hop.websocket => {
+            return Err("it switches to another protocol than WebSocket");
+        }
+        _ => {}
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next().map(|value| number(value).ok_or("its content-length is no number")).transpose()?;
     match (hop.codings, length, lengths.next()) {
-        (0, _, None) => {}
+        (0, _, None) if !switches || length.is_none() => {}
+        // RFC 9110 sections 8.6 and 15.2.
+        _ if switches => return Err("it switches protocols and frames a body"),
         (1, None, None) if !hop.chunked => return Err("its transfer coding is not `chunked`"),
         (1, None, None) if version == Version::HTTP_10 => return Err("it is chunked, which HTTP/1.0 has not"),
         (1, None, None) => {}
         _ => return Err("it has two framings"),
     }
-    let bodiless = asked == Method::HEAD
-        || status.is_informational()
+    // What follows is for whoever speaks the other protocol, to the connection's end.
+    let bodiless = asked.method == Method::HEAD
+        || (status.is_informational() && !switches)
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     Ok(match length {
         _ if bodiless => Framing::Length(0),
@@ -191,6 +213,7 @@ mod tests {
     use super::*;
 
     fn understand(text: &str, asked: &Method) -> Result<Head, String> {
+        let asked = Asked { method: asked, upgrades: false };
         parse(&Bytes::copy_from_slice(text.as_bytes()), asked, HeaderMap::new())
     }
 
@@ -248,6 +271,29 @@ mod tests {
             "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
         ] {
             assert!(of("200 OK", lines, &Method::GET).is_err(), "{lines}");
+        }
+    }
+
+    #[test]
+    fn protocols_are_switched_to_websocket_only_and_when_asked() {
+        let switch = |upgrades, version: &str, lines: &str| {
+            let text = format!("HTTP/{version} 101 Switching Protocols\r\n{lines}\r\n");
+            let asked = Asked { method: &Method::GET, upgrades };
+            parse(&Bytes::from(text), asked, HeaderMap::new()).map(|head| (head.keep, head.framing.left()))
+        };
+        let good = "connection: Upgrade\r\nupgrade: WebSocket\r\n";
+        assert_eq!(switch(true, "1.1", good), Ok((false, None)));
+        assert!(switch(false, "1.1", good).is_err() && switch(true, "1.0", good).is_err());
+        for lines in [
+            String::new(),
+            "upgrade: websocket\r\n".to_owned(),
+            "connection: upgrade\r\n".to_owned(),
+            good.replace("WebSocket", "h2c"),
+            format!("{good}content-length: 0\r\n"),
+            format!("{good}content-length: 0\r\ncontent-length: 0\r\n"),
+            format!("{good}transfer-encoding: chunked\r\n"),
+        ] {
+            assert!(switch(true, "1.1", &lines).is_err(), "{lines}");
         }
     }
 

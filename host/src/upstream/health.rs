@@ -16,6 +16,7 @@ use super::{
     balance::Balancer,
     connection::{Connection, Lost},
     endpoint::Endpoint,
+    head::Asked,
 };
 use crate::{config::HealthCheck, descriptors::Upstreams};
 
@@ -102,7 +103,8 @@ async fn look(endpoint: &Endpoint, check: &HealthCheck, descriptors: &Upstreams)
         endpoint.name
     );
     connection.write_head(head.as_bytes()).await.map_err(lost)?;
-    let answer = connection.answer(&Method::GET, HeaderMap::new(), &mut None, check.timeout).await.map_err(lost)?;
+    let asked = Asked { method: &Method::GET, upgrades: false };
+    let answer = connection.answer(asked, HeaderMap::new(), &mut None, check.timeout).await.map_err(lost)?;
     match answer.status.as_u16() {
         200..=399 => Ok(()),
         status => Err(format!("it answers {status}")),

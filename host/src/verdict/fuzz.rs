@@ -148,6 +148,7 @@ fn exchange(lines: &[&str]) -> Option<Exchange> {
         response: None,
         attributes: Vec::new(),
         allowed_origin: None,
+        websocket_key: None,
         outcome: Outcome::default(),
     };
     for (name, value) in rest.iter().filter_map(|line| line.strip_prefix('@')?.split_once('=')) {

@@ -9,6 +9,7 @@ use super::{
     header::{self, Scope},
     path::{name, path},
     target,
+    websocket::websocket,
 };
 use crate::config::{
     Combine, Match, RateLimit, Route, Segment, Target,
@@ -84,6 +85,7 @@ impl<'a> Reader<'_, 'a> {
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
+        let websocket = table.optional("websocket", |node| websocket(node, &matches, &target)).flatten();
         let route = Route {
             name: self.entry.name.to_owned(),
             matches,
@@ -95,6 +97,7 @@ impl<'a> Reader<'_, 'a> {
             rate_limits,
             validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
+            websocket,
         };
         table.finish(&[
             ("method", "it is called `methods`"),
@@ -120,6 +123,9 @@ impl<'a> Reader<'_, 'a> {
             ("throttle", "it is called `rate_limits`"),
             ("validator", "it is called `validate`"),
             ("schema", "it is the `body` of `[validators.NAME]`"),
+            ("websockets", "it is called `websocket`"),
+            ("ws", "it is called `websocket`"),
+            ("upgrade", "it is called `websocket`"),
         ]);
         route
     }
