@@ -18,6 +18,7 @@ mod corpus;
 mod cors;
 mod dev;
 mod edge;
+mod errors;
 mod faults;
 mod fuzz;
 mod grants;

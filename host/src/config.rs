@@ -5,6 +5,7 @@
 //! further [`Problem`]s, positioned with [`Source::locate`].
 
 mod cors;
+mod error;
 pub(crate) mod fuzz;
 mod problem;
 mod read;
@@ -17,6 +18,7 @@ mod value;
 mod websocket;
 
 pub use cors::{AllowedOrigin, Cors, Names};
+pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use problem::{Problem, Problems, Source};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
@@ -58,6 +60,8 @@ pub struct Config {
     pub cors: Vec<Cors>,
     /// `[validators.NAME]`
     pub validators: Vec<Validator>,
+    /// `[errors.CODE]`
+    pub errors: Vec<ErrorAnswer>,
     /// `[routes.NAME]`, at least one.
     pub routes: Vec<Route>,
 }

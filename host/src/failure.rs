@@ -114,6 +114,42 @@ pub enum Fault {
     Resting,
 }
 
+/// All codes.
+pub const CODES: [&str; 32] = [
+    "bad_request",
+    "uri_too_long",
+    "headers_too_large",
+    "body_too_large",
+    "body_timeout",
+    "body_broken",
+    "method_not_supported",
+    "route_not_found",
+    "method_not_allowed",
+    "identity_missing",
+    "unauthorized",
+    "rate_limited",
+    "invalid_request",
+    "unsupported_media_type",
+    "upstream_unreachable",
+    "upstream_connect_timeout",
+    "upstream_busy",
+    "upstream_timeout",
+    "upstream_broken",
+    "upstream_body_too_large",
+    "client_left",
+    "internal",
+    "plugin_error",
+    "plugin_trap",
+    "plugin_cpu_time",
+    "plugin_timeout",
+    "plugin_host_calls",
+    "plugin_host_bytes",
+    "plugin_invalid",
+    "plugin_busy",
+    "plugin_start",
+    "plugin_resting",
+];
+
 /// Whose fault a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
@@ -296,6 +332,26 @@ impl fmt::Display for Fault {
             Self::Busy => f.write_str("has no free instance (`limits.instances`)"),
             Self::Start(text) => write!(f, "could not start an instance: {}", foreign(text, TEXT)),
             Self::Resting => f.write_str("rests after crashing repeatedly"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+
+    #[test]
+    fn every_code_is_listed_and_told_of() {
+        // Each is written where a failure gets it: `Self::NAME => "CODE",`.
+        let codes = include_str!("failure.rs").lines().filter_map(|line| {
+            let (_, code) = line.trim().strip_prefix("Self::")?.split_once(" => \"")?;
+            code.strip_suffix("\",")
+        });
+        assert_eq!(codes.collect::<Vec<_>>().len(), CODES.len());
+        let page = include_str!("../../docs/configuration.md");
+        for code in CODES {
+            assert!(include_str!("failure.rs").contains(&format!(" => \"{code}\",")), "{code}");
+            assert!(page.contains(&format!("| `{code}` |")), "{code} is not in docs/configuration.md");
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     chain::{self, Stop},
     config::Target,
     connection::InFlight,
-    cors,
+    cors, errors,
     exchange::{self, Exchange},
     failure::Failure,
     logs::foreign,
@@ -130,7 +130,7 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {
-            let response = reply::of_failure(&failure, exchange.id);
+            let response = errors::answer(&failure, exchange);
             chain::edit(exchange).outcome.failure = Some(failure);
             respond(exchange, response)
         }

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod clock;
 pub mod config;
+mod errors;
 pub mod exchange;
 pub mod failure;
 #[doc(hidden)]

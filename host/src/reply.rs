@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Response, StatusCode,
     header::{ACCEPT, ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
@@ -49,6 +49,19 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
+    }
+    response
+}
+
+/// An answer with another status, if one is given, and with these headers.
+pub(crate) fn with(
+    mut response: Response<Bytes>,
+    status: Option<StatusCode>,
+    headers: &[(HeaderName, HeaderValue)],
+) -> Response<Bytes> {
+    *response.status_mut() = status.unwrap_or(response.status());
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value.clone());
     }
     response
 }

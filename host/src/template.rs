@@ -1,6 +1,6 @@
 //! What the configuration names of an exchange: texts for headers and keys of rate limits, and fields that identify.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use crate::{
     config::{Identity, Part, Template},
@@ -12,22 +12,32 @@ use crate::{
 pub(crate) fn fill(template: &Template, exchange: &Exchange, address: impl Fn(IpAddr) -> String) -> Option<String> {
     let mut text = String::new();
     for part in &template.parts {
-        match part {
-            Part::Text(fixed) => text.push_str(fixed),
-            Part::Attribute(name) => text.push_str(exchange.attribute(name)?),
-            Part::RequestId => text.push_str(exchange.id.as_str()),
-            Part::ClientIp => text.push_str(&address(exchange.request.client)),
-            Part::Route => text.push_str(exchange.route_name()),
-            Part::Host => text.push_str(host(&exchange.request.authority)),
-            Part::Target => match exchange.request.target.as_str() {
-                // `*`, of OPTIONS, is no place.
-                target if !target.starts_with('/') => text.push('/'),
-                target => text.push_str(target),
-            },
-            Part::PathParam(name) => text.push_str(exchange.path_param(name)?),
-        }
+        text.push_str(&value(part, exchange, &address)?);
     }
     Some(text)
+}
+
+/// The value of a part; None when it is not there.
+pub(crate) fn value<'a>(
+    part: &'a Part,
+    exchange: &'a Exchange,
+    address: impl Fn(IpAddr) -> String,
+) -> Option<Cow<'a, str>> {
+    let value = match part {
+        Part::Text(fixed) => fixed,
+        Part::Attribute(name) => exchange.attribute(name)?,
+        Part::RequestId => exchange.id.as_str(),
+        Part::ClientIp => return Some(address(exchange.request.client).into()),
+        Part::Route => exchange.route_name(),
+        Part::Host => host(&exchange.request.authority),
+        Part::Target => match exchange.request.target.as_str() {
+            // `*`, of OPTIONS, is no place.
+            target if !target.starts_with('/') => "/",
+            target => target,
+        },
+        Part::PathParam(name) => exchange.path_param(name)?,
+    };
+    Some(value.into())
 }
 
 /// The value of a field that identifies; of several of a name the first.

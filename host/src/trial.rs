@@ -31,6 +31,7 @@ use crate::{
     chain::{self, Stop},
     clock::Clock,
     config::{Config, Source},
+    errors,
     exchange::{self, Exchange, RequestId, isomorphic_encode},
     failure::{Failure, Fault},
     metrics::Metrics,
@@ -329,7 +330,7 @@ impl Scene {
                 if let Failure::Plugin { fault: Fault::Trap { stack, .. }, .. } = &failure {
                     outcome.stack.clone_from(stack);
                 }
-                let response = reply::of_failure(&failure, exchange.id);
+                let response = errors::answer(&failure, exchange);
                 chain::edit(exchange).outcome.failure = Some(failure);
                 response
             }

@@ -6,6 +6,7 @@ mod address;
 mod cors;
 mod duplicate;
 mod environment;
+mod error;
 mod header;
 mod path;
 mod plugin;
@@ -77,6 +78,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let rate_limits = collection(&mut root, "rate_limits", None);
     let cors = collection(&mut root, "cors", None);
     let validators = collection(&mut root, "validators", None);
+    let errors = collection(&mut root, "errors", None);
     let routes = collection(&mut root, "routes", Some("an `upstream`"));
     let names = route::Names {
         upstreams: upstreams.iter().map(|entry| entry.name).collect(),
@@ -85,6 +87,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         cors: cors.iter().map(|entry| entry.name).collect(),
         validators: validators.iter().map(|entry| entry.name).collect(),
     };
+    let errors = each(errors, |entry, table| error::error(entry, table, &names.plugins));
     let cors = each(cors, cors::cors);
     let validators = each(validators, validator::validator);
     let rate_limits = each(rate_limits, rate_limit::rate_limit);
@@ -109,6 +112,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         rate_limits,
         cors,
         validators,
+        errors,
         routes,
     })
 }

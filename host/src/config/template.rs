@@ -17,6 +17,9 @@ pub(crate) const TLS: [&str; 7] = [
     "client-fingerprint",
 ];
 
+/// What an answer to a failure may name of it: `error.NAME`.
+pub(crate) const ERROR: [&str; 3] = ["code", "message", "status"];
+
 /// The value of an upstream header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -29,7 +32,8 @@ pub struct Template {
 pub enum Part {
     /// Printable ASCII, as it stands.
     Text(String),
-    /// `${auth.NAME}`, `${PLUGIN.NAME}`, `${tls.NAME}`: an attribute by its full name.
+    /// `${auth.NAME}`, `${PLUGIN.NAME}`, `${tls.NAME}`: an attribute by its full name. In an answer to a failure
+    /// `${error.NAME}` too.
     Attribute(String),
     /// `${request.id}`
     RequestId,
@@ -51,10 +55,20 @@ impl Template {
         let parts = parts(text)?.into_iter().map(|(_, part)| part).collect();
         Ok(Self { parts })
     }
+
+    /// As `parse`, of a text that is no header's value: it may have any characters.
+    pub(super) fn parse_text(text: &str) -> Result<Self, Problem> {
+        let parts = parts_of(text, |_| true)?.into_iter().map(|(_, part)| part).collect();
+        Ok(Self { parts })
+    }
 }
 
-/// The parts, each with its range within `text`.
+/// The parts of a header's value, each with its range within `text`.
 pub(super) fn parts(text: &str) -> Result<Vec<(Range<usize>, Part)>, Problem> {
+    parts_of(text, |c| c == '\t' || matches!(c, ' '..='~'))
+}
+
+fn parts_of(text: &str, may: impl Fn(char) -> bool) -> Result<Vec<(Range<usize>, Part)>, Problem> {
     let mut parts = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
@@ -72,8 +86,8 @@ pub(super) fn parts(text: &str) -> Result<Vec<(Range<usize>, Part)>, Problem> {
             (length, part)
         } else if first == '$' {
             return Err(Problem::at(at..at + 1, "a lone `$`").help("write `$$` for a `$`, `${...}` for a reference"));
-        } else if first == '\t' || matches!(first, ' '..='~') {
-            (1, Part::Text(first.to_string()))
+        } else if may(first) {
+            (first.len_utf8(), Part::Text(first.to_string()))
         } else {
             let at = at..at + first.len_utf8();
             return Err(Problem::at(at, format!("a header's value cannot hold `{}`", first.escape_debug()))
@@ -124,6 +138,9 @@ fn reference(name: &str) -> Result<Part, (String, String)> {
         )),
         ("tls", _) if !TLS.contains(&rest) => {
             Err((format!("a TLS connection has no `{rest}` here"), format!("there are `{}`", TLS.join("`, `"))))
+        }
+        ("error", _) if !ERROR.contains(&rest) => {
+            Err((format!("a failure has no `{rest}` here"), "there are `code`, `message` and `status`".to_owned()))
         }
         ("path", _) => Ok(Part::PathParam(rest.to_owned())),
         _ => Ok(Part::Attribute(name.to_owned())),
