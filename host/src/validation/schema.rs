@@ -233,6 +233,20 @@ mod tests {
         assert_eq!(last, "the body is not valid: /200000: it is not of type \"string\"");
     }
 
+    /// Each level of the body takes as many levels of the stack as the schema has before it goes down.
+    #[test]
+    fn a_schema_that_is_deep_at_each_level_of_a_body_leaves_room_on_the_stack() {
+        let down = json!({ "properties": { "next": { "$ref": "#" } }, "maximum": 3 });
+        let nested = |leaf: &str| (0..120).fold(leaf.to_owned(), |inner, _| format!("{{\"next\":{inner}}}"));
+        for (word, levels) in [("anyOf", 1), ("anyOf", 20), ("anyOf", 60), ("allOf", 60), ("oneOf", 60)] {
+            let schema = (0..levels).fold(down.clone(), |inner, _| json!({ word: [inner] }));
+            let told = judge(&schema, &nested("7"));
+            assert!(told.starts_with("the body "), "{word} {levels}: {told}");
+            let told = judge(&schema, &nested("1"));
+            assert!(told.is_empty() || told == Unfit::TooMuch.to_string(), "{word} {levels}: {told}");
+        }
+    }
+
     #[test]
     fn no_more_steps_are_taken_than_there_are() {
         let schema = Schema::of(&json!({ "items": { "type": "integer" } })).expect("a schema");
