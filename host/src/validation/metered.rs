@@ -1,7 +1,7 @@
 //! JSON whose reading is counted. `jsonschema` has no bound of its own: a schema that refers to itself in several
 //! alternatives can take time, and memory for its errors, that doubles with each level of a body. Here each step into a
-//! value is one of a number that is given for a whole validation; when they are used up, no object and no array has
-//! anything in it any more, so that the validation comes to its end. What it has said then means nothing.
+//! value is one of a number that is given for a whole validation; when they are used up, or the stack is, no object and
+//! no array has anything in it any more, so that the validation comes to its end. What it has said then means nothing.
 
 use std::{borrow::Cow, cell::Cell};
 
@@ -14,7 +14,12 @@ use serde_json::{Map, Number, Value};
 thread_local! {
     /// Steps left of this thread's validation.
     static LEFT: Cell<u64> = const { Cell::new(0) };
+    /// Where on the stack it began.
+    static BEGAN: Cell<usize> = const { Cell::new(0) };
 }
+
+/// As much of the stack may be used: half of what a thread has.
+const STACK: usize = 1 << 20;
 
 /// Steps that an error costs: it has memory of its own, and those of all alternatives are gathered.
 const ERROR: u64 = 1_000;
@@ -22,18 +27,26 @@ const ERROR: u64 = 1_000;
 /// So many bytes of a text that is looked at are a step.
 const STEP: u64 = 64;
 
-/// Does something that reads metered values; None when it took more steps.
+/// Does something that reads metered values; None when it took more steps, or too much of the stack.
 pub(super) fn within<T>(steps: u64, validate: impl FnOnce() -> T) -> Option<T> {
     LEFT.set(steps);
+    BEGAN.set(here());
     let result = validate();
     (LEFT.replace(0) > 0).then_some(result)
 }
 
 /// Takes steps; false when there are none left.
 fn step(steps: u64) -> bool {
-    let left = LEFT.get().saturating_sub(steps);
+    let deep = BEGAN.get().abs_diff(here()) > STACK;
+    let left = if deep { 0 } else { LEFT.get().saturating_sub(steps) };
     LEFT.set(left);
     left > 0
+}
+
+/// A place in the caller's part of the stack, nearly.
+fn here() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(&here).addr()
 }
 
 /// How `jsonschema` reads [`Metered`] values.

@@ -60,6 +60,7 @@ impl Schema {
             .map_err(|wrong| wrong.into_iter().map(|why| named(format!("is not a JSON Schema: {why}"))).collect())
     }
 
+    /// A schema from its text, read.
     pub(super) fn of(schema: &Value) -> Result<Self, Vec<String>> {
         let one = |error: ValidationError<'_>| vec![told(&error)];
         let known = jsonschema::meta::validator_for(schema).map_err(one)?;
@@ -88,11 +89,15 @@ impl Schema {
 
     /// What is wrong, in as many steps again: all of it, or the first of it, or that something is.
     fn explain(&self, value: &Value, steps: u64) -> String {
-        let all = || self.0.iter_errors(Metered(value)).map(|error| told(&error)).collect::<Vec<_>>();
-        if let Some(errors) = within(steps, all) {
-            let more = errors.len().saturating_sub(ERRORS);
-            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-            return errors[..errors.len().min(ERRORS)].join("; ") + &more;
+        let all = || {
+            let mut errors = self.0.iter_errors(Metered(value));
+            let told: Vec<String> = errors.by_ref().take(ERRORS).map(|error| told(&error)).collect();
+            (told.join("; "), errors.count())
+        };
+        match within(steps, all) {
+            Some((told, 0)) => return told,
+            Some((told, more)) => return format!("{told}; and {more} more"),
+            None => {}
         }
         let first = within(steps, || self.0.validate(Metered(value)).map_err(|error| told(&error)));
         first.and_then(Result::err).unwrap_or_else(|| "it does not match the schema".to_owned())
@@ -104,6 +109,8 @@ fn told(error: &ValidationError<'_>) -> String {
     let what = match error.kind() {
         // How many more there are it would count in the value, which is not there.
         ValidationErrorKind::AdditionalItems { limit } => format!("items beyond the first {limit} are not allowed"),
+        // The name is a value here.
+        ValidationErrorKind::PropertyNames { error } => format!("a name in it: {}", error.masked_with("it")),
         _ => error.masked_with("it").to_string(),
     };
     let what = foreign(&what, TEXT);
@@ -161,6 +168,9 @@ mod tests {
         let long = "n\\n".repeat(100);
         let told = judge(&schema, &format!("{{\"{long}\": \"secret\"}}"));
         assert!(told.len() < 400 && told.contains("it is not of type \"integer\"") && !told.contains('\n'), "{told}");
+        let short = json!({ "propertyNames": { "maxLength": 3 } });
+        let told = judge(&short, "{\"secret\": 1}");
+        assert_eq!(told, "the body is not valid: a name in it: it is longer than 3 characters");
         let closed = json!({ "additionalProperties": false });
         let names: Vec<String> = (0..1000).map(|i| format!("\"name{i}\": 1")).collect();
         assert!(judge(&closed, &format!("{{{}}}", names.join(","))).len() < 400);
@@ -221,6 +231,20 @@ mod tests {
         assert_eq!(told, "the body is not valid: /0: it is not of type \"string\"");
         let last = judge(&schema, &format!("[{}1]", "\"a\",".repeat(200_000)));
         assert_eq!(last, "the body is not valid: /200000: it is not of type \"string\"");
+    }
+
+    /// Each level of the body takes as many levels of the stack as the schema has before it goes down.
+    #[test]
+    fn a_schema_that_is_deep_at_each_level_of_a_body_leaves_room_on_the_stack() {
+        let down = json!({ "properties": { "next": { "$ref": "#" } }, "maximum": 3 });
+        let nested = |leaf: &str| (0..120).fold(leaf.to_owned(), |inner, _| format!("{{\"next\":{inner}}}"));
+        for (word, levels) in [("anyOf", 1), ("anyOf", 20), ("anyOf", 60), ("allOf", 60), ("oneOf", 60)] {
+            let schema = (0..levels).fold(down.clone(), |inner, _| json!({ word: [inner] }));
+            let told = judge(&schema, &nested("7"));
+            assert!(told.starts_with("the body "), "{word} {levels}: {told}");
+            let told = judge(&schema, &nested("1"));
+            assert!(told.is_empty() || told == Unfit::TooMuch.to_string(), "{word} {levels}: {told}");
+        }
     }
 
     #[test]
