@@ -102,9 +102,9 @@ impl Tunnel {
 
 /// Waits until the worker stops, and nearly as long as that may take.
 async fn drained(worker: &Worker) {
-    worker.stopped().await;
+    let since = worker.stopping_since().await;
     let most = worker.gateway.snapshot().config.server.drain_timeout;
-    tokio::time::sleep(most.saturating_sub(BEFORE)).await;
+    tokio::time::sleep_until(since + most.saturating_sub(BEFORE)).await;
 }
 
 /// Both ends and what is between them.
