@@ -146,6 +146,20 @@ fn an_upstream_that_closes_after_its_last_word_is_no_failure() {
 }
 
 #[test]
+fn a_reload_leaves_it_as_it_is() {
+    let upstream = echo();
+    let gateway = Gateway::start(ROUTE, &upstream);
+    let mut client = open(&gateway);
+    gateway.reload(&ROUTE.replace("true", "false"), &upstream).unwrap();
+    client.send("hello").until("hello");
+    // The new one lets none pass.
+    let answer = Raw::connect(gateway.address()).send(handshake("/ws", "")).response();
+    assert_eq!((answer.status(), open_now(&gateway)), (502, 1));
+    assert_eq!(upstream.last_request().header("upgrade"), None);
+    client.send("again").until("again");
+}
+
+#[test]
 fn its_access_line_comes_at_its_end_with_all_its_bytes() {
     let upstream = agreeing(|mut raw| {
         raw.until("hello");
