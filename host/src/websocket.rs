@@ -1,5 +1,8 @@
-//! The opening handshake of WebSocket (RFC 6455 section 4): what makes a request one, and what answers it. What comes
-//! after it is bytes to the gateway.
+//! The opening handshake of WebSocket (RFC 6455 section 4): what makes a request one, and what answers it.
+
+mod frames;
+
+pub(crate) use frames::{Frames, GOODBYE_TO_CLIENT, GOODBYE_TO_UPSTREAM};
 
 use data_encoding::BASE64;
 use http::{

@@ -38,7 +38,8 @@ pub(crate) struct Worker {
     busy: Cell<usize>,
     /// Rung when nothing is under way any more.
     empty: Notify,
-    stopping: Cell<bool>,
+    /// Since when it has been stopping.
+    stopping: Cell<Option<Instant>>,
     /// Rung when it begins to stop.
     stop: Notify,
 }
@@ -46,13 +47,19 @@ pub(crate) struct Worker {
 impl Worker {
     /// Whether it has been told to stop.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.get()
+        self.stopping.get().is_some()
+    }
+
+    /// Waits until it is told to stop; tells when that was.
+    pub(crate) async fn stopping_since(&self) -> Instant {
+        self.stopped().await;
+        self.stopping.get().unwrap_or_else(Instant::now)
     }
 
     /// Waits until it is told to stop.
     pub(crate) async fn stopped(&self) {
         let rung = self.stop.notified();
-        if !self.stopping.get() {
+        if !self.is_stopping() {
             rung.await;
         }
     }
@@ -90,7 +97,7 @@ pub(crate) fn run(
         gateway,
         busy: Cell::new(0),
         empty: Notify::new(),
-        stopping: Cell::new(false),
+        stopping: Cell::new(None),
         stop: Notify::new(),
     });
     LocalSet::new().block_on(&runtime, async move {
@@ -113,7 +120,7 @@ pub(crate) fn run(
 async fn stop(worker: Rc<Worker>, mut stopping: watch::Receiver<bool>) {
     // An error means that the server is gone, which is as good a reason to stop.
     let _ = stopping.wait_for(|stop| *stop).await;
-    worker.stopping.set(true);
+    worker.stopping.set(Some(Instant::now()));
     worker.stop.notify_waiters();
 }
 

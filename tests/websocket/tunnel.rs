@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    sync::mpsc::channel,
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +17,9 @@ use crate::support::{
     tls::{Authority, Front, acceptor},
     until,
 };
+
+/// A close frame with 1001, going away.
+const GOODBYE: &[u8] = b"\x88\x02\x03\xe9";
 
 /// The route with times of its own.
 fn with_times(times: &str) -> String {
@@ -62,10 +66,12 @@ fn who_does_not_read_holds_up_who_sends() {
 
 #[test]
 fn without_a_byte_it_ends_with_its_idle_timeout() {
-    let upstream = agreeing(|mut raw| assert_eq!(raw.rest(), b""));
+    let (told, tells) = channel();
+    let upstream = agreeing(move |mut raw| told.send(raw.rest()).unwrap());
     let gateway = Gateway::start(&with_times("idle_timeout = \"300ms\""), &upstream);
     let started = Instant::now();
-    assert_eq!(open(&gateway).rest(), b"");
+    assert_eq!(open(&gateway).rest(), GOODBYE);
+    assert_eq!(tells.recv_timeout(DEADLINE).unwrap(), b"\x88\x82\0\0\0\0\x03\xe9");
     assert!(started.elapsed() >= Duration::from_millis(300) && started.elapsed() < Duration::from_secs(5));
     until(DEADLINE, || open_now(&gateway) == 0);
     assert_eq!(failures(&gateway, "client_left"), 0);
@@ -111,7 +117,7 @@ fn an_end_that_breaks_off_ends_the_other() {
     assert_eq!(client.rest(), b"");
     until(DEADLINE, || failures(&gateway, "upstream_broken") == 1);
 
-    let (left, leaves) = std::sync::mpsc::channel();
+    let (left, leaves) = channel();
     let upstream = agreeing(move |mut raw| left.send(raw.rest()).unwrap());
     let gateway = Gateway::start(ROUTE, &upstream);
     let mut client = open(&gateway);
@@ -140,6 +146,20 @@ fn an_upstream_that_closes_after_its_last_word_is_no_failure() {
 }
 
 #[test]
+fn a_reload_leaves_it_as_it_is() {
+    let upstream = echo();
+    let gateway = Gateway::start(ROUTE, &upstream);
+    let mut client = open(&gateway);
+    gateway.reload(&ROUTE.replace("true", "false"), &upstream).unwrap();
+    client.send("hello").until("hello");
+    // The new one lets none pass.
+    let answer = Raw::connect(gateway.address()).send(handshake("/ws", "")).response();
+    assert_eq!((answer.status(), open_now(&gateway)), (502, 1));
+    assert_eq!(upstream.last_request().header("upgrade"), None);
+    client.send("again").until("again");
+}
+
+#[test]
 fn its_access_line_comes_at_its_end_with_all_its_bytes() {
     let upstream = agreeing(|mut raw| {
         raw.until("hello");
@@ -163,7 +183,11 @@ fn its_access_line_comes_at_its_end_with_all_its_bytes() {
 }
 
 #[test]
-fn a_stop_leaves_it_the_time_of_the_drain() {
+fn a_stop_leaves_it_the_time_of_the_drain_and_tells_it_between_two_frames() {
+    [true, false].into_iter().for_each(stop);
+}
+
+fn stop(whole: bool) {
     let upstream = echo();
     let mut process = Process::start(&format!("[server]\nworkers = 2\ndrain_timeout = \"1s\"\n{ROUTE}"), &upstream);
     let mut client = Raw::connect(process.address());
@@ -171,11 +195,15 @@ fn a_stop_leaves_it_the_time_of_the_drain() {
     process.signal("TERM");
     process.line(|line| line.contains("stopping"));
     let stopped = Instant::now();
-    client.send("still here").until("still here");
-    assert_eq!(client.rest(), b"");
+    // A message, and half of one in the second.
+    client.send("\u{1}\u{2}hi").until("hi");
+    if !whole {
+        client.send("\u{1}\u{5}hel").until("hel");
+    }
+    assert_eq!(client.rest(), if whole { GOODBYE } else { b"" });
     assert!(stopped.elapsed() > Duration::from_millis(500), "{:?}", stopped.elapsed());
     let line = process.access_line("/ws");
-    assert_eq!((line["failure"].as_str(), line["request_bytes"].as_u64()), (None, Some(10)));
+    assert_eq!((line["failure"].as_str(), line["request_bytes"].as_u64()), (None, Some(if whole { 4 } else { 9 })));
     assert_eq!(process.wait().code(), Some(0));
     assert!(stopped.elapsed() < Duration::from_secs(3), "{:?}", stopped.elapsed());
 }

@@ -1,5 +1,5 @@
-//! A connection that has become a WebSocket: bytes pass both ways until both ends have ended or a time is over. What they
-//! say is nothing to it.
+//! A connection that has become a WebSocket: bytes pass both ways, as they are, until both ends have ended or a time is over.
+//! Then both are told, where that does not fall into a frame.
 //!
 //! Each direction waits for its own reader and keeps no more than the piece in hand, and nothing while it waits for bytes.
 //! The exchange is open all the while, and closes when this ends.
@@ -22,7 +22,13 @@ use tokio_util::io::poll_read_buf;
 
 use super::io::Io;
 use crate::{
-    answer::Open, config::WebSocket, deadline::Deadline, exchange::Progress, failure::Failure, upstream::Switched,
+    answer::Open,
+    config::WebSocket,
+    deadline::Deadline,
+    exchange::Progress,
+    failure::Failure,
+    upstream::Switched,
+    websocket::{Frames, GOODBYE_TO_CLIENT, GOODBYE_TO_UPSTREAM},
     worker::Worker,
 };
 
@@ -96,9 +102,9 @@ impl Tunnel {
 
 /// Waits until the worker stops, and nearly as long as that may take.
 async fn drained(worker: &Worker) {
-    worker.stopped().await;
+    let since = worker.stopping_since().await;
     let most = worker.gateway.snapshot().config.server.drain_timeout;
-    tokio::time::sleep(most.saturating_sub(BEFORE)).await;
+    tokio::time::sleep_until(since + most.saturating_sub(BEFORE)).await;
 }
 
 /// Both ends and what is between them.
@@ -145,9 +151,8 @@ impl Ends {
 
     /// Ends both connections in order, if that takes no waiting.
     fn say_goodbye(&mut self) {
-        let cx = &mut Context::from_waker(Waker::noop());
-        let _ = Pin::new(&mut self.client).poll_shutdown(cx);
-        let _ = Pin::new(&mut *self.upstream).poll_shutdown(cx);
+        self.down.say_last(Pin::new(&mut self.client), &GOODBYE_TO_CLIENT);
+        self.up.say_last(Pin::new(&mut *self.upstream), &GOODBYE_TO_UPSTREAM);
     }
 }
 
@@ -155,6 +160,8 @@ impl Ends {
 struct Flow {
     /// Read and not written yet.
     waiting: BytesMut,
+    /// Those that the sink has taken.
+    frames: Frames,
     /// Whether the sink may hold something back.
     unflushed: bool,
     /// The source has ended.
@@ -175,7 +182,8 @@ enum Broken {
 impl Flow {
     fn new(ahead: Bytes) -> Self {
         let read = ahead.len();
-        Self { waiting: ahead.into(), unflushed: false, ended: false, told: false, read, written: 0 }
+        let (waiting, frames) = (ahead.into(), Frames::default());
+        Self { waiting, frames, unflushed: false, ended: false, told: false, read, written: 0 }
     }
 
     /// Moves what can be moved. Ready when the source has ended and the sink has been told.
@@ -191,6 +199,7 @@ impl Flow {
                 if wrote == 0 {
                     return Poll::Ready(Err(Broken::Sink(io::ErrorKind::WriteZero.into())));
                 }
+                self.frames.pass(&self.waiting[..wrote]);
                 self.waiting.advance(wrote);
                 self.written += wrote;
                 self.unflushed = true;
@@ -219,6 +228,15 @@ impl Flow {
             self.read += read;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Says something between two frames, and that it was the last.
+    fn say_last(&mut self, mut sink: Pin<&mut impl AsyncWrite>, frame: &[u8]) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        if !self.told && self.frames.are_between() {
+            let _ = sink.as_mut().poll_write(cx, frame);
+        }
+        let _ = sink.poll_shutdown(cx);
     }
 
     /// Nobody takes what it carries any more.

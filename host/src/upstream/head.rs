@@ -135,6 +135,7 @@ struct Hop {
     chunked: bool,
     /// `Connection: upgrade` and `Upgrade: websocket`.
     upgrades: bool,
+    protocols: usize,
     websocket: bool,
 }
 
@@ -153,7 +154,8 @@ impl Hop {
             self.codings += 1;
             self.chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
         } else if name == UPGRADE {
-            self.websocket = value.as_bytes().eq_ignore_ascii_case(b"websocket");
+            self.protocols += 1;
+            self.websocket = self.protocols == 1 && value.as_bytes().eq_ignore_ascii_case(b"websocket");
         }
     }
 }
@@ -289,6 +291,7 @@ mod tests {
             "upgrade: websocket\r\n".to_owned(),
             "connection: upgrade\r\n".to_owned(),
             good.replace("WebSocket", "h2c"),
+            format!("upgrade: h2c\r\n{good}"),
             format!("{good}content-length: 0\r\n"),
             format!("{good}content-length: 0\r\ncontent-length: 0\r\n"),
             format!("{good}transfer-encoding: chunked\r\n"),

@@ -29,7 +29,9 @@ pub(crate) struct Switched {
 impl Switched {
     /// None while its writing half is elsewhere, with the body of a request.
     pub(super) fn new(connection: Connection, _under_way: Option<Box<UnderWay>>) -> Option<Self> {
-        let Connection { read, write, buffer: ahead, place: _place, .. } = connection;
+        let Connection { read, write, buffer, place: _place, .. } = connection;
+        // A long life does not hold the room that the header section took.
+        let ahead = if buffer.is_empty() { BytesMut::new() } else { buffer };
         Some(Self { ahead, read, write: write?, _place, _under_way })
     }
 }
@@ -43,7 +45,6 @@ impl AsyncRead for Switched {
         buf.put_slice(&self.ahead[..take]);
         self.ahead.advance(take);
         if self.ahead.is_empty() {
-            // A long life does not hold the room for it.
             self.ahead = BytesMut::new();
         }
         Poll::Ready(Ok(()))
