@@ -48,11 +48,10 @@ async fn what_a_client_chooses_is_no_markup() {
     let errors = "[errors.route_not_found]\nheaders = { content-type = \"text/html\" }\n\
         body = \"\"\"<p title='${request.target}'>nothing at ${request.host}${request.target}\n</p>\"\"\"\n";
     let gateway = gateway(errors, &upstream);
-    let reply = ask(gateway.address(), get("/x?q='><script>alert(1)</script>", ""));
+    let reply = ask(gateway.address(), get("/x?q='onclick=alert(1)&b", ""));
     assert_eq!((reply.status(), reply.header("content-type")), (404, Some("text/html")));
     let text = String::from_utf8(reply.body).unwrap();
-    assert!(text.contains("/x?q=&#39;&gt;&lt;script&gt;alert"), "{text}");
-    assert!(!text.contains("<script") && !text.contains("'>&lt;"), "{text}");
+    assert!(text.contains("<p title='/x?q=&#39;onclick=alert(1)&amp;b'>nothing"), "{text}");
 }
 
 #[tokio::test]
