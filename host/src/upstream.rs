@@ -29,7 +29,12 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::{task::spawn_local, time::Instant};
 
-use crate::{body::RequestBody, config, exchange::Progress, failure::Failure};
+use crate::{
+    body::RequestBody,
+    config,
+    exchange::Progress,
+    failure::{Failure, Party},
+};
 use balance::UnderWay;
 use body::Back;
 use connection::{Connection, Lost};
@@ -135,8 +140,14 @@ impl Outbound<'_> {
             let (index, endpoint) = balancer.choose(balance, key, turn, &tried, now);
             under_way.goes_to(endpoint);
             let asked = self.ask(endpoint, headers, repeatable, now).await;
-            let is_well = asked.as_ref().is_ok_and(|answer| !is_gateway_error(answer.status));
-            balancer.note(self.upstream, endpoint, is_well);
+            match &asked {
+                Ok(answer) => balancer.note(self.upstream, endpoint, !is_gateway_error(answer.status)),
+                Err(Missed { failure, .. }) if failure.party() == Party::Upstream => {
+                    balancer.note(self.upstream, endpoint, false);
+                }
+                // A client whose body broke off says nothing of an endpoint.
+                Err(_) => {}
+            }
             let left = (tried.len() as u32) < retries.attempts;
             let again = left
                 && match &asked {

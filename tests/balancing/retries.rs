@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Moody, counts, gateway, is_available, nobody, text, wait_until};
-use crate::support::{Gateway, Held, Upstream};
+use crate::support::{Gateway, Held, Raw, Upstream};
 
 #[tokio::test]
 async fn an_endpoint_that_is_gone_costs_no_request_and_gets_none_after_five() {
@@ -91,6 +91,19 @@ async fn an_endpoint_that_answers_late_is_not_asked_twice() {
     assert_eq!(statuses, [200, 504]);
     assert_eq!(counts(&[&well]), [1]);
     slow.release(1);
+}
+
+#[tokio::test]
+async fn a_client_whose_body_does_not_come_ejects_nobody() {
+    let [a, b] = [Upstream::start(), Upstream::start()];
+    let more = "ejection = { failures = 1, time = \"1m\" }\n[limits]\nbody_idle_timeout = \"100ms\"";
+    let gateway = gateway(&[&a, &b], more);
+    for _ in 0..4 {
+        let mut raw = Raw::connect(gateway.address());
+        raw.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nab");
+        assert_eq!(raw.response().status(), 408);
+    }
+    assert!(is_available(&gateway, a.address()) && is_available(&gateway, b.address()));
 }
 
 #[tokio::test]
