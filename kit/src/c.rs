@@ -47,7 +47,7 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
     let work = &work.canonicalize().context("naming the folder of the build")?;
     let zig = zig(tools)?;
     bindings(project, work)?;
-    put(&work.join("manifest.c"), &manifest(project))?;
+    put(&work.join("manifest.c"), manifest(project))?;
     let module = work.join("plugin.wasm");
     let mut compiler = command(&zig.program);
     compiler.args(["-m", "ziglang", "cc", "-Wall", "-Wextra"]).args(OPTIONS).current_dir(&project.folder);

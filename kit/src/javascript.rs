@@ -59,7 +59,7 @@ pub(crate) fn build(project: &Project, work: &Path, tools: &Tools) -> Result<Vec
         },
     });
     let file = work.join("job.json");
-    put(&file, &job.to_string())?;
+    put(&file, job.to_string())?;
     run(command(node).arg(script).arg(file))?;
     let mut bytes = fs::read(&component).context("reading what componentize-qjs has made")?;
     late::rename_imports(&mut bytes)?;
@@ -105,7 +105,7 @@ fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Res
     let import =
         |names: &str, from: &dyn std::fmt::Display| format!("import {names} from {};\n", json!(from.to_string()));
     let imports = import("* as plugin", &project.source.display()) + &import("type { Plugin }", &"@gatehouse/plugin");
-    put(&hooks, &format!("{imports}plugin satisfies Plugin;\n"))?;
+    put(&hooks, format!("{imports}plugin satisfies Plugin;\n"))?;
     let mut config = json!({
         "compilerOptions": options,
         "files": [hooks, project.sdk.join("component/globals.d.ts")],
@@ -115,7 +115,7 @@ fn check_types(project: &Project, work: &Path, node: &Path, tools: &Path) -> Res
         config["extends"] = json!(own);
     }
     let file = work.join("tsconfig.json");
-    put(&file, &config.to_string())?;
+    put(&file, config.to_string())?;
     let compiler: PathBuf = tools.join("node_modules/typescript/bin/tsc");
     run(command(node).current_dir(&project.folder).arg(compiler).arg("--project").arg(file))
         .context("the source has errors of types")

@@ -27,13 +27,13 @@ pub fn new(language: Language, hook: Hook, name: &str, folder: &Path) -> Result<
     let filled = |text: &str| text.replace("{{name}}", name).replace("{{hook}}", hook.name());
     let cases = format!("cases/{}.toml", hook.name());
     for (_, text) in TEMPLATES.iter().filter(|(path, _)| *path == cases) {
-        put(&folder.join("cases.toml"), &filled(text))?;
+        put(&folder.join("cases.toml"), filled(text))?;
     }
     // A language may have cases of its own for a hook.
     for place in ["common", hook.name()] {
         let prefix = format!("{language}/{place}/");
         for (path, text) in TEMPLATES.iter().filter_map(|(path, text)| Some((path.strip_prefix(&prefix)?, text))) {
-            put(&folder.join(path), &filled(text))?;
+            put(&folder.join(path), filled(text))?;
         }
     }
     let sdk_folder = folder.join(SDK);
@@ -42,7 +42,7 @@ pub fn new(language: Language, hook: Hook, name: &str, folder: &Path) -> Result<
         // Its bindings are made when it is compiled, so it brings the contract; and its manifest stands alone.
         write(WIT, &sdk_folder.join("contract"))?;
         let manifest = sdk_folder.join("Cargo.toml");
-        put(&manifest, &standalone(&fs::read_to_string(&manifest).context("reading the SDK's manifest")?))?;
+        put(&manifest, standalone(&fs::read_to_string(&manifest).context("reading the SDK's manifest")?))?;
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ const VERSION: &str = "0.1.0";
 
 /// Writes `plugin.wit` and all that it names, in the form that WIT's tools read: the packages below `deps`.
 pub(crate) fn write(project: &Project, folder: &Path) -> Result<()> {
-    put(&folder.join("plugin.wit"), &text(project))?;
+    put(&folder.join("plugin.wit"), text(project))?;
     for (path, text) in WIT {
         let path = path.strip_prefix("deps/").map_or_else(|| format!("gatehouse/{path}"), ToOwned::to_owned);
         put(&folder.join("deps").join(path), text)?;

@@ -59,7 +59,7 @@ impl Pace {
         let longish = time > LONGISH;
         if longish == self.is_long() {
             // As was to be expected: a row of the others ends. Mostly there is none, and nothing to write.
-            if !longish && self.in_a_row.load(Ordering::Relaxed) != 0 || longish {
+            if longish || self.in_a_row.load(Ordering::Relaxed) != 0 {
                 self.in_a_row.store(0, Ordering::Relaxed);
             }
             return false;

@@ -40,7 +40,7 @@ impl Session {
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let instance = self.instance.as_mut()?;
-        let function = of(&instance.functions).clone()?;
+        let function = (*of(&instance.functions))?;
         self.usable = false;
         let shared = &self.plugin.shared;
         shared.metrics.calls.inc();

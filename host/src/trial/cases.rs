@@ -326,7 +326,7 @@ impl Case {
             request: self.request.clone(),
             attributes: self.attributes.clone(),
             response: self.response.clone(),
-            clock: self.clock.clone(),
+            clock: self.clock,
             http: self.http.clone(),
             expect: self.expect.clone(),
         };

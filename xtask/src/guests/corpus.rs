@@ -90,7 +90,7 @@ fn component(text: &str, worlds: &str) -> Result<Vec<u8>> {
     let package = resolve.push_str("guest.wit", &world)?;
     let world = resolve.select_world(&[package], Some("guest"))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
-    Ok(ComponentEncoder::default().validate(false).module(&module)?.encode()?)
+    ComponentEncoder::default().validate(false).module(&module)?.encode()
 }
 
 /// What any of them may import; those that it does not use are left out of the component.

@@ -143,7 +143,7 @@ struct HangsUp;
 
 impl Script for HangsUp {
     fn accepted(&self, connection: usize) -> Option<Act> {
-        Some(if connection % 2 == 0 { Act::Reset } else { Act::Close })
+        Some(if connection.is_multiple_of(2) { Act::Reset } else { Act::Close })
     }
 
     fn asked(&self, _: Asked<'_>) -> Fault {
