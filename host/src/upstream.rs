@@ -104,6 +104,8 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
     let repeatable = outbound.is_repeatable();
     outbound.join();
     let room = balancer.enter(upstream).await?;
+    // It may have waited for that.
+    let now = if room.is_some() { Instant::now() } else { now };
     let answer = match balancer.only(upstream) {
         Some(endpoint) => {
             let mut answer = outbound.ask(endpoint, headers, repeatable, now).await.map_err(|missed| missed.failure)?;
@@ -115,7 +117,7 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
         // Boxed, as the room for choosing is paid by every request.
         None => {
             let under_way = UnderWay::new(room);
-            Box::pin(outbound.ask_any(balancer, key, headers, repeatable, under_way)).await?
+            Box::pin(outbound.ask_any(balancer, key, headers, repeatable, under_way, now)).await?
         }
     };
     pools.recycle(outbound.head);
@@ -131,12 +133,12 @@ impl Outbound<'_> {
         mut headers: HeaderMap,
         repeatable: bool,
         mut under_way: UnderWay,
+        mut now: Instant,
     ) -> Result<Answer, Failure> {
         let config::Upstream { balance, retries, .. } = self.upstream;
         let mut tried = Vec::new();
-        let turn = balancer.begin(Instant::now());
+        let turn = balancer.begin(now);
         loop {
-            let now = Instant::now();
             let (index, endpoint) = balancer.choose(balance, key, turn, &tried, now);
             under_way.goes_to(endpoint);
             let asked = self.ask(endpoint, headers, repeatable, now).await;
@@ -167,6 +169,7 @@ impl Outbound<'_> {
             }
             tried.push(index);
             headers = HeaderMap::new();
+            now = Instant::now();
         }
     }
 

@@ -142,34 +142,15 @@ impl Instance {
         result
     }
 
-    /// Calls a hook on a fiber, also where the instance is else called plainly.
-    pub(super) async fn call_on_fiber<P, R>(
-        &mut self,
-        exchange: &Arc<Exchange>,
-        function: &TypedFunc<P, (R,)>,
-        params: P,
-    ) -> Result<R, Fault>
-    where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: Send + Sync + 'static,
-        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        let fiber = self.fiber;
-        self.use_fiber(true);
-        let result = self.call(exchange, function, params).await;
-        self.use_fiber(fiber);
-        result
-    }
-
-    fn use_fiber(&mut self, fiber: bool) {
-        if self.fiber == fiber {
-            return;
-        }
-        self.fiber = fiber;
+    /// Has the next calls made on a fiber, or plainly. How they were made until now.
+    pub(super) fn use_fiber(&mut self, fiber: bool) -> bool {
+        let before = std::mem::replace(&mut self.fiber, fiber);
         match fiber {
+            _ if fiber == before => {}
             true => yield_at_ticks(&mut self.store),
             false => go_on(&mut self.store),
         }
+        before
     }
 
     async fn invoke<P, R>(&mut self, function: &TypedFunc<P, (R,)>, params: P, time: Time) -> Result<R, Fault>

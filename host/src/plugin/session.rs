@@ -74,7 +74,9 @@ impl Session {
     {
         let mut instance = self.instance.take().expect("a session has its instance but for the time of a call");
         let (instance, result) = aside::run(async move {
-            let result = instance.call_on_fiber(&exchange, &function, params).await;
+            let fiber = instance.use_fiber(true);
+            let result = instance.call(&exchange, &function, params).await;
+            instance.use_fiber(fiber);
             (instance, result)
         })
         .await;

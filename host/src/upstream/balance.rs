@@ -24,14 +24,14 @@ use crate::{
 /// An upstream's endpoints as they serve.
 #[derive(Debug)]
 pub(crate) struct Balancer {
-    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    endpoints: Vec<Arc<Endpoint>>,
     /// Indices of the endpoints, each as often as its weight says, as evenly spread as may be.
     round: Vec<usize>,
     weights: Vec<u32>,
     next: AtomicUsize,
     budget: Budget,
     room: Option<Room>,
-    pub(super) retries: Counter,
+    retries: Counter,
 }
 
 impl Balancer {
@@ -194,35 +194,23 @@ impl Drop for UnderWay {
 #[derive(Debug)]
 struct Room {
     free: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    pending: usize,
+    pending: Semaphore,
 }
 
 impl Room {
     fn new(most: usize, pending: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), waiting: AtomicUsize::new(0), pending }
+        Self { free: Arc::new(Semaphore::new(most)), pending: Semaphore::new(pending) }
     }
 
     async fn enter(&self, most: Duration) -> Result<OwnedSemaphorePermit, Failure> {
         if let Ok(permit) = self.free.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        let waiting = Waiting(&self.waiting);
-        if waiting.0.fetch_add(1, Ordering::Relaxed) >= self.pending {
-            return Err(Failure::UpstreamBusy);
-        }
+        let _waiting = self.pending.try_acquire().map_err(|_| Failure::UpstreamBusy)?;
         match timeout(most, self.free.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(Failure::UpstreamBusy),
         }
-    }
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

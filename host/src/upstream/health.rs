@@ -75,13 +75,12 @@ async fn watch(watched: Watched) {
         let looked = looked.unwrap_or_else(|_| Err(format!("no answer within {:?}", check.timeout)));
         let is_well = looked.is_ok();
         let enough = if is_well { check.healthy } else { check.unhealthy };
+        let differs = is_well != endpoint.is_well();
         // The first check counts at once: nothing else is known.
-        let count = in_a_row.map_or(enough, |count: u32| count + 1);
-        in_a_row = Some(count);
-        if is_well == endpoint.is_well() {
-            in_a_row = Some(0);
-        } else if count >= enough {
-            in_a_row = Some(0);
+        let count = if differs { in_a_row.map_or(enough, |count: u32| count + 1) } else { 0 };
+        let turns = differs && count >= enough;
+        in_a_row = Some(if turns { 0 } else { count });
+        if turns {
             endpoint.set_well(is_well);
             let (upstream, endpoint) = (&*upstream, &*endpoint.name);
             match looked {
