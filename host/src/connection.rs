@@ -44,9 +44,9 @@ const STREAMS: u32 = 200;
 /// Streams that a client has reset before they were begun: more at a time, and it is rapid reset (CVE-2023-44487).
 const RESETS_AHEAD: usize = 20;
 
-/// Streams that a client has made us reset by breaking the protocol, over a connection's life: more, and it is MadeYouReset
-/// (CVE-2025-8671). An honest client has none.
-const RESETS_PROVOKED: usize = 100;
+/// Streams that a client has made us reset by breaking the protocol, over a connection's life (MadeYouReset, CVE-2025-8671). As
+/// many as hyper lets: a proxy may pass on what others broke, and who makes us do it on purpose runs out of frames before.
+const RESETS_PROVOKED: usize = 1024;
 
 /// Bytes of bodies that a client may send ahead of whoever reads them, on a stream and on all of a connection.
 const WINDOW: u32 = 1 << 20;

@@ -55,8 +55,17 @@ impl Frames {
         Self { head: [0; HEAD], have: 0, skip }
     }
 
-    /// Bytes pass. Tells what the frames that begin in them cost.
-    pub(super) fn pass(&mut self, mut bytes: &[u8]) -> u32 {
+    /// Bytes of the client pass. Tells what the frames that begin in them cost it.
+    pub(super) fn come(&mut self, bytes: &[u8]) -> u32 {
+        self.pass(bytes, price)
+    }
+
+    /// Bytes for the client pass. Streams that are reset cost it as much as if it had done so: it may have made us do it.
+    pub(super) fn leave(&mut self, bytes: &[u8]) -> u32 {
+        self.pass(bytes, |_, kind, _| if kind == RST_STREAM { RESET } else { 0 })
+    }
+
+    fn pass(&mut self, mut bytes: &[u8], price: fn(usize, u8, u8) -> u32) -> u32 {
         let mut cost = 0_u32;
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -125,6 +134,11 @@ impl Allowance {
         left.is_some()
     }
 
+    /// It has cost something that cannot be refused any more.
+    pub(super) fn charge(&self, cost: u32) {
+        self.left.set(self.left.get().saturating_sub(cost));
+    }
+
     fn earn(&self, credit: u32) {
         self.left.set((self.left.get() + credit).min(MOST));
     }
@@ -157,11 +171,11 @@ mod tests {
         let bytes = [&b"preface"[..], &ping, &data, &reset, &empty, &frame(0, DATA, END_STREAM)].concat();
         for size in 1..bytes.len() {
             let mut frames = Frames::after(7);
-            let cost: u32 = bytes.chunks(size).map(|piece| frames.pass(piece)).sum();
+            let cost: u32 = bytes.chunks(size).map(|piece| frames.come(piece)).sum();
             assert_eq!((cost, frames.are_between()), (1 + RESET + 1, true), "in pieces of {size}");
         }
         let mut frames = Frames::after(0);
-        frames.pass(&ping[..12]);
+        frames.come(&ping[..12]);
         assert!(!frames.are_between());
     }
 

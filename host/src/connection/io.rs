@@ -281,7 +281,7 @@ impl Io {
             let room = bytes.len().min(buf.remaining());
             let mut read = ReadBuf::new(&mut bytes[..room]);
             ready!(either!(self.stream, stream => stream.poll_read(cx, read.unfilled())))?;
-            let cost = self.frames.as_mut().map_or(0, |frames| frames.0.pass(read.filled()));
+            let cost = self.frames.as_mut().map_or(0, |frames| frames.0.come(read.filled()));
             if cost > 0 && !self.life.allowance.spend(cost) {
                 return Poll::Ready(Err(self.say_enough(cx)));
             }
@@ -309,7 +309,7 @@ impl Io {
         let mut left = *written;
         for buf in bufs {
             let part = left.min(buf.len());
-            frames.1.pass(&buf[..part]);
+            self.life.allowance.charge(frames.1.leave(&buf[..part]));
             left -= part;
         }
     }
