@@ -107,7 +107,14 @@ fn fields(structure: &impl std::fmt::Debug) -> Vec<String> {
 #[test]
 fn every_documented_default_is_the_default() {
     for row in rows().iter().filter(|row| {
-        !["one a core", "the rate's number", "no limit", "a quarter of all, at least 100", "0, 1 with several endpoints"].contains(&&*row.default)
+        ![
+            "one a core",
+            "the rate's number",
+            "no limit",
+            "a quarter of all, at least 100",
+            "0, 1 with several endpoints",
+        ]
+        .contains(&&*row.default)
     }) {
         let default = limits(&with(row, None).expect("a configuration without it"));
         let explicit = with(row, Some(&row.default)).unwrap_or_else(|error| panic!("{}: {error}", row.name));

@@ -94,9 +94,7 @@ fn a_header_section_without_an_end_ends() {
 
 #[test]
 fn rapid_resets_end() {
-    ends_as_flood(&[], |number| {
-        [request(stream(number)), frame(3, 0, stream(number), &[0, 0, 0, 8])].concat()
-    });
+    ends_as_flood(&[], |number| [request(stream(number)), frame(3, 0, stream(number), &[0, 0, 0, 8])].concat());
 }
 
 #[test]

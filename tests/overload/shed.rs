@@ -109,8 +109,7 @@ async fn nobody_works_on_what_is_refused_and_what_is_critical_is_served() {
 #[test]
 fn the_admin_address_answers_while_all_else_is_refused() {
     let upstream = Held::start();
-    let process =
-        Process::start(&all("[overload]\nmax_requests = 1\n[admin]\naddress = \"127.0.0.1:0\"\n"), &upstream);
+    let process = Process::start(&all("[overload]\nmax_requests = 1\n[admin]\naddress = \"127.0.0.1:0\"\n"), &upstream);
     let mut first = Raw::connect(process.address());
     first.send(get("/", ""));
     upstream.arrival();
