@@ -37,13 +37,17 @@ impl Patience {
     /// It is no longer waited for; so many bytes have moved.
     pub(crate) fn moved(&mut self, bytes: usize) {
         if let Some(since) = self.since.take() {
-            self.left = self.left.saturating_sub(since.elapsed());
+            self.use_up(since.elapsed());
         }
         if bytes > 0 && self.left < self.most {
             let nanos = (bytes as u64).saturating_mul(1_000_000_000).checked_div(self.rate);
             let earned = nanos.map_or(self.most, Duration::from_nanos);
             self.left = self.left.saturating_add(earned).min(self.most);
         }
+    }
+
+    fn use_up(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
     }
 
     /// Whether all of its time is there again.
@@ -58,45 +62,45 @@ mod tests {
 
     const MOST: Duration = Duration::from_secs(10);
 
-    async fn waits(patience: &mut Patience, millis: u64, bytes: usize) {
-        patience.wait();
-        tokio::time::advance(Duration::from_millis(millis)).await;
+    fn waits(patience: &mut Patience, millis: u64, bytes: usize) {
+        patience.use_up(Duration::from_millis(millis));
         patience.moved(bytes);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn silence_and_a_trickle_end_and_a_slow_stream_does_not() {
+    #[test]
+    fn silence_and_a_trickle_end_and_a_slow_stream_does_not() {
         let mut silent = Patience::new(MOST, 100);
-        assert_eq!(silent.wait(), Instant::now() + MOST);
+        let begun = Instant::now();
+        let until = silent.wait();
+        assert!(until >= begun + MOST && until <= Instant::now() + MOST);
+        assert_eq!((silent.wait(), silent.until()), (until, Some(until)), "it does not begin anew");
         let mut trickle = Patience::new(MOST, 100);
         for _ in 0..2 {
-            waits(&mut trickle, 4_900, 1).await;
+            waits(&mut trickle, 4_900, 1);
         }
-        assert_eq!(trickle.wait() - Instant::now(), Duration::from_millis(200 + 20));
+        assert_eq!(trickle.left, Duration::from_millis(200 + 20));
         let mut slow = Patience::new(MOST, 100);
         for _ in 0..1_000 {
-            waits(&mut slow, 1_000, 100).await;
+            waits(&mut slow, 1_000, 100);
         }
-        assert_eq!(slow.wait(), Instant::now() + MOST);
+        assert_eq!(slow.left, MOST);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn only_waiting_counts_and_no_more_is_given_back_than_was_there() {
+    #[test]
+    fn no_more_is_given_back_than_was_there() {
         let mut patience = Patience::new(MOST, 100);
         patience.moved(1 << 30);
-        tokio::time::advance(MOST * 10).await;
-        assert!(patience.is_whole());
-        waits(&mut patience, 1_000, 0).await;
-        assert!(!patience.is_whole());
+        waits(&mut patience, 1_000, 0);
+        assert!(!patience.is_whole() && patience.until().is_none());
         patience.moved(100);
         assert!(patience.is_whole());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn without_a_rate_any_byte_will_do() {
+    #[test]
+    fn without_a_rate_any_byte_will_do() {
         let mut patience = Patience::new(MOST, 0);
         for _ in 0..10 {
-            waits(&mut patience, 9_999, 1).await;
+            waits(&mut patience, 9_999, 1);
         }
         assert!(patience.is_whole());
     }

@@ -58,9 +58,29 @@ fn a_window_of_a_byte_now_and_then_is_a_trickle() {
     client.send(preface(NO_WINDOW)).send(request(1));
     let begun = Instant::now();
     while gateway.metric(&ended("answer_timeout")) == 0 {
-        client.send(frame(8, 0, 1, &[0, 0, 0, 1])).quiet(Duration::from_millis(50));
+        client.send(frame(8, 0, 1, &[0, 0, 0, 1]));
+        // A byte is taken, and no more for a while.
+        std::thread::park_timeout(Duration::from_millis(50));
         assert!(begun.elapsed() < DEADLINE, "it is held for ever");
     }
+    assert_eq!(gateway.metric(&ended("http2_flood")), 0);
+}
+
+#[test]
+fn a_window_of_a_byte_again_and_again_is_a_flood() {
+    // Data dribble, CVE-2019-9511.
+    let (upstream, _told) = endless();
+    let gateway = Gateway::start(&all(""), &upstream);
+    let mut client = Raw::connect(gateway.address());
+    client.send(preface(NO_WINDOW)).send(request(1));
+    let mut updates = 0;
+    while client.try_send(frame(8, 0, 1, &[0, 0, 0, 1])).is_ok() {
+        // Waits for the byte, not for the time.
+        client.quiet(Duration::from_millis(50));
+        updates += 1;
+        assert!(updates < 10_000, "it is served for ever");
+    }
+    assert_eq!(gateway.metric_at(&ended("http2_flood"), 1), 1);
 }
 
 #[test]
