@@ -140,8 +140,9 @@ fn http2_builder(streams: Streams, limits: &ClientLimits) -> http2::Builder<Stre
     builder
 }
 
-/// What metrics call a client that floods.
+/// What metrics call a client that floods, and one that does not read.
 const FLOOD: &str = "http2_flood";
+const ANSWER_TIMEOUT: &str = "answer_timeout";
 
 /// Whether it is h2 that has had enough.
 fn is_flood(error: &hyper::Error) -> bool {
@@ -251,7 +252,7 @@ async fn watch<C: Connection>(
                 if deadline.poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                life.blame("answer_timeout");
+                life.blame(ANSWER_TIMEOUT);
                 return Poll::Ready(Ok(()));
             }
             let silent = match life.phase() {

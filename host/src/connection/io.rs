@@ -14,7 +14,7 @@ use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    FLOOD, PREFACE,
+    ANSWER_TIMEOUT, FLOOD, PREFACE,
     frames::{Allowance, Frames, GOAWAY},
 };
 use crate::patience::Patience;
@@ -311,6 +311,18 @@ impl Io {
             let part = left.min(buf.len());
             self.life.allowance.charge(frames.1.leave(&buf[..part]));
             left -= part;
+        }
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        if self.life.reason() == Some(ANSWER_TIMEOUT) {
+            // The system would keep what the client does not read, for minutes.
+            let _ = match &self.stream {
+                Stream::Plain(stream) => stream.inner().set_zero_linger(),
+                Stream::Tls(stream) => stream.inner().get_ref().0.set_zero_linger(),
+            };
         }
     }
 }

@@ -6,7 +6,10 @@
 
 use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
 
-use super::io::{Life, Step};
+use super::{
+    ANSWER_TIMEOUT,
+    io::{Life, Step},
+};
 use crate::{deadline::Deadline, patience::Patience, worker::Worker};
 
 /// Runs the streams of a connection.
@@ -23,7 +26,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Streams {
         let Self { worker, life, patience } = self.clone();
         tokio::task::spawn_local(async move {
             if !run(stream, &life, patience).await {
-                worker.gateway.metrics.client_ended("answer_timeout");
+                worker.gateway.metrics.client_ended(ANSWER_TIMEOUT);
             }
         });
     }
