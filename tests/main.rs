@@ -28,6 +28,7 @@ mod kit;
 mod lifecycle;
 mod limits;
 mod operators;
+mod overload;
 mod plugins;
 mod ratelimits;
 mod routing;

@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::{exchange::Exchange, failure::Party, reply, worker::Worker};
+use crate::{
+    exchange::Exchange,
+    failure::{Failure, Party},
+    reply,
+    worker::Worker,
+};
 
 /// Counts and logs an exchange.
 pub(crate) fn log(worker: &Worker, exchange: &Exchange) {
@@ -13,7 +18,8 @@ pub(crate) fn log(worker: &Worker, exchange: &Exchange) {
     if let Some(failure) = failure {
         worker.gateway.metrics.failed(failure.code());
         // What the client did wrong is in its access line; what we or others did is worth a line of its own.
-        if failure.party() != Party::Client {
+        // A refusal for overload is not: there are many, and what led to them is told once.
+        if failure.party() != Party::Client && !matches!(failure, Failure::Overloaded { .. }) {
             tracing::warn!(
                 request_id = exchange.id.as_str(),
                 route = exchange.route_name(),

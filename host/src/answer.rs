@@ -112,13 +112,23 @@ pub(crate) struct Open {
     exchange: Option<Arc<Exchange>>,
     worker: Rc<Worker>,
     complete: bool,
+    /// Whether it counts as under way.
+    counted: bool,
     /// Keeps the connection from counting as idle.
     in_flight: InFlight,
 }
 
 impl Open {
     pub(crate) fn new(exchange: Arc<Exchange>, worker: Rc<Worker>, in_flight: InFlight) -> Self {
-        Self { exchange: Some(exchange), worker, complete: false, in_flight }
+        worker.gateway.loads.begin(worker.index);
+        Self { exchange: Some(exchange), worker, complete: false, counted: true, in_flight }
+    }
+
+    /// It was refused, and is not under way: others may be.
+    pub(crate) fn refused(&mut self) {
+        if std::mem::take(&mut self.counted) {
+            self.worker.gateway.loads.end(self.worker.index);
+        }
     }
 
     /// The exchange.
@@ -139,6 +149,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.refused();
         let Some(mut exchange) = self.exchange.take() else { return };
         let now = chain::edit(&mut exchange);
         let ended = Instant::now();
@@ -197,6 +208,7 @@ impl Body for ResponseBody {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
+                open.in_flight.gave(bytes);
                 open.exchange().outcome.progress.add_response(bytes);
                 if this.body.is_end_stream() {
                     open.complete();
@@ -210,7 +222,7 @@ impl Body for ResponseBody {
                 open.fail(failure);
             }
             Poll::Ready(None) => open.complete(),
-            Poll::Pending => {}
+            Poll::Pending => open.in_flight.asked(),
         }
         polled
     }

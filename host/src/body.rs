@@ -9,15 +9,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Sleep, sleep_until};
 
-use crate::{exchange::Progress, failure::Failure, plugin::PluginReply};
+use crate::{exchange::Progress, failure::Failure, patience::Patience, plugin::PluginReply};
 
 /// Why a body ends early.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +95,8 @@ pub(crate) struct ClientBody {
 }
 
 impl ClientBody {
-    pub(crate) fn new(inner: Incoming, limit: u64, idle: Duration, progress: Arc<Progress>) -> Self {
-        Self { inner, left: limit, idle: Idle::new(idle), progress }
+    pub(crate) fn new(inner: Incoming, limit: u64, patience: Patience, progress: Arc<Progress>) -> Self {
+        Self { inner, left: limit, idle: Idle { patience, timer: None }, progress }
     }
 }
 
@@ -111,7 +110,7 @@ impl Body for ClientBody {
             ready!(this.idle.poll(cx));
             return broken(Failure::BodyTimeout);
         };
-        this.idle.reset();
+        this.idle.moved(&frame);
         match frame {
             None => Poll::Ready(None),
             // The `trailer` that would announce them ends here, and a body without trailers is whole.
@@ -144,26 +143,24 @@ fn broken(failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
     Poll::Ready(Some(Err(Broken::Failure(failure))))
 }
 
-/// Time without a byte. The timer exists only while there is something to wait for.
-pub(crate) struct Idle {
-    most: Duration,
+/// What the client has left. The timer exists only while there is something to wait for.
+struct Idle {
+    patience: Patience,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Idle {
-    pub(crate) fn new(most: Duration) -> Self {
-        Self { most, timer: None }
-    }
-
     /// Ready when the time is over.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let most = self.most;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let patience = &mut self.patience;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(patience.wait())));
         timer.as_mut().poll(cx)
     }
 
-    /// A byte has come.
-    pub(crate) fn reset(&mut self) {
+    /// Something has come.
+    fn moved(&mut self, frame: &Option<hyper::Result<Frame<Bytes>>>) {
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        self.patience.moved(data.map_or(0, Bytes::len));
         self.timer = None;
     }
 }

@@ -7,6 +7,7 @@
 mod cors;
 mod error;
 pub(crate) mod fuzz;
+mod overload;
 mod problem;
 mod read;
 mod target;
@@ -19,6 +20,7 @@ mod websocket;
 
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
+pub use overload::{Overload, Priority};
 pub use problem::{Problem, Problems, Source};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
@@ -44,6 +46,8 @@ pub struct Config {
     pub server: Server,
     /// `[limits]`: what a client may do.
     pub limits: ClientLimits,
+    /// `[overload]`: what is refused when there is too much to do.
+    pub overload: Overload,
     /// `[log]`
     pub log: Log,
     /// `[admin]`, when it is there: metrics and health on an address of their own.
@@ -172,6 +176,15 @@ pub struct ClientLimits {
     pub idle_timeout: Duration,
     /// Without a byte of a body that is being read; default 30 s; beyond: 408.
     pub body_idle_timeout: Duration,
+    /// Bytes a second of a body that is being read; default 240; below it, `body_idle_timeout` runs out; 0: no matter.
+    pub body_min_rate: u64,
+    /// Without a byte taken of an answer; default 30 s; then its connection is closed, of HTTP/2 its stream.
+    pub answer_idle_timeout: Duration,
+    /// Bytes a second of an answer; default 240; below it, `answer_idle_timeout` runs out; 0: no matter.
+    pub answer_min_rate: u64,
+    /// Connections of one client at the same time; default a quarter of all that there may be, and at least 100; more are
+    /// closed.
+    pub connections_per_client: Option<usize>,
 }
 
 /// `[log]`
@@ -395,6 +408,10 @@ pub struct Route {
     pub validate: Option<usize>,
     /// Its own limit for request bodies.
     pub body_bytes: Option<u64>,
+    /// Its own least rate of request bodies.
+    pub body_min_rate: Option<u64>,
+    /// Whether its requests are served when there is too much to do; default [`Priority::Normal`].
+    pub priority: Priority,
     /// Where WebSockets may be opened to its upstream; default not.
     pub websocket: Option<WebSocket>,
 }

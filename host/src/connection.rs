@@ -3,8 +3,10 @@
 //! hyper's own header time-out is not used: it would also close connections that are idle between requests, and costs a
 //! timer per request. Here one timer per connection is moved only when it fires or must fire earlier.
 
+mod frames;
 mod handshake;
 mod io;
+mod stream;
 mod tunnel;
 
 pub(crate) use io::InFlight;
@@ -29,14 +31,31 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{config::ClientLimits, deadline::Deadline, gateway, gateway::Peer, worker::Worker};
+use crate::{config::ClientLimits, deadline::Deadline, gateway, gateway::Peer, patience::Patience, worker::Worker};
 use io::{Io, Life, Phase, Stream};
+use stream::Streams;
 
 /// What every HTTP/2 client sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Streams that a client may have open at once.
 const STREAMS: u32 = 200;
+
+/// Streams that a client has reset before they were begun: more at a time, and it is rapid reset (CVE-2023-44487).
+const RESETS_AHEAD: usize = 20;
+
+/// Streams that a client has made us reset by breaking the protocol, over a connection's life (MadeYouReset, CVE-2025-8671). As
+/// many as hyper lets: a proxy may pass on what others broke, and who makes us do it on purpose runs out of frames before.
+const RESETS_PROVOKED: usize = 1024;
+
+/// Bytes of bodies that a client may send ahead of whoever reads them, on a stream and on all of a connection.
+const WINDOW: u32 = 1 << 20;
+
+/// The smallest that may be asked for (RFC 9113 section 4.2).
+const FRAME: u32 = 16 << 10;
+
+/// Bytes of an answer that a stream keeps for a client that has no window for them. With all streams of a connection: 12.5 MiB.
+const UNSENT: usize = 64 << 10;
 
 /// When the worker stops, a connection on which nothing is under way stays so much longer: a request that is on its way
 /// is answered, and the answer says that it is the last.
@@ -64,7 +83,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
     };
     let Some(((stream, http2), tls)) = opened else { return };
     let peer = Rc::new(Peer::new(address, tls));
-    let life = Rc::new(Life::new(http2));
+    let patience = Patience::new(limits.answer_idle_timeout, limits.answer_min_rate);
+    let life = Rc::new(Life::new(http2, patience));
     let io = Io::new(stream, life.clone());
     let service = {
         let (worker, peer, life) = (worker.clone(), peer.clone(), life.clone());
@@ -74,8 +94,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
         })
     };
     let ended = if http2 {
-        let mut builder = http2::Builder::new(LocalExecutor);
-        builder.max_concurrent_streams(STREAMS).max_header_list_size(header_list(&limits));
+        let streams = Streams { worker: worker.clone(), life: life.clone(), patience };
+        let builder = http2_builder(streams, &limits);
         watch(pin!(builder.serve_connection(io, service)), &worker, &life, &limits).await
     } else {
         let mut builder = http1::Builder::new();
@@ -95,9 +115,45 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
         }
         ended
     };
+    if let Some(reason) = life.reason().or_else(|| ended.as_ref().err().filter(|error| is_flood(error)).map(|_| FLOOD))
+    {
+        worker.gateway.metrics.client_ended(reason);
+        tracing::debug!(client = %peer.address, "ended: {reason}");
+    }
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, "connection: {error}");
     }
+}
+
+/// Every bound of h2 is set here, whatever its defaults become.
+fn http2_builder(streams: Streams, limits: &ClientLimits) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
+    builder
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(header_list(limits))
+        .max_pending_accept_reset_streams(RESETS_AHEAD)
+        .max_local_error_reset_streams(RESETS_PROVOKED)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_frame_size(FRAME)
+        .max_send_buf_size(UNSENT);
+    builder
+}
+
+/// What metrics call a client that floods, and one that does not read.
+const FLOOD: &str = "http2_flood";
+const ANSWER_TIMEOUT: &str = "answer_timeout";
+
+/// Whether it is h2 that has had enough.
+fn is_flood(error: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A connection without TLS, and whether it speaks HTTP/2.
@@ -152,13 +208,13 @@ where
     }
 }
 
-impl<S, B> Connection for http2::Connection<Io, S, LocalExecutor>
+impl<S, B> Connection for http2::Connection<Io, S, Streams>
 where
     S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    LocalExecutor: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+    Streams: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
     fn finish(self: Pin<&mut Self>) {
         self.graceful_shutdown();
@@ -190,6 +246,14 @@ async fn watch<C: Connection>(
             if worker.is_stopping() && ending.is_due(life) {
                 connection.as_mut().finish();
                 continue;
+            }
+            if let Some(until) = life.stalled_until() {
+                deadline.set(until);
+                if deadline.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                life.blame(ANSWER_TIMEOUT);
+                return Poll::Ready(Ok(()));
             }
             let silent = match life.phase() {
                 Phase::Busy => return Poll::Pending,
@@ -250,17 +314,5 @@ impl Ending {
             Self::Grace(until) => at.min(until),
             Self::No | Self::Asked => at,
         }
-    }
-}
-
-/// Runs HTTP/2 streams on their worker.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::logs::foreign;
+use crate::{logs::foreign, overload::Shed};
 
 /// Why an exchange ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,13 @@ pub enum Failure {
         /// Its name.
         limit: String,
         /// Seconds until it allows one.
+        wait: u64,
+    },
+    /// There is too much to do.
+    Overloaded {
+        /// Of what.
+        why: Shed,
+        /// Seconds after which the client may try again.
         wait: u64,
     },
     /// It is not what the validator of its route asks for.
@@ -115,7 +122,7 @@ pub enum Fault {
 }
 
 /// All codes.
-pub const CODES: [&str; 32] = [
+pub const CODES: [&str; 33] = [
     "bad_request",
     "uri_too_long",
     "headers_too_large",
@@ -128,6 +135,7 @@ pub const CODES: [&str; 32] = [
     "identity_missing",
     "unauthorized",
     "rate_limited",
+    "overloaded",
     "invalid_request",
     "unsupported_media_type",
     "upstream_unreachable",
@@ -184,6 +192,7 @@ impl Failure {
             Self::IdentityMissing { .. } => "identity_missing",
             Self::Unauthorized => "unauthorized",
             Self::RateLimited { .. } => "rate_limited",
+            Self::Overloaded { .. } => "overloaded",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::Plugin { fault, .. } => fault.code(),
@@ -223,7 +232,7 @@ impl Failure {
             | Self::UpstreamTimeout
             | Self::UpstreamBroken(_)
             | Self::UpstreamBodyTooLarge => Party::Upstream,
-            Self::Internal(_) => Party::Gateway,
+            Self::Overloaded { .. } | Self::Internal(_) => Party::Gateway,
         }
     }
 
@@ -241,6 +250,7 @@ impl Failure {
             Self::MethodNotAllowed { allow } => format!("this path supports {allow}"),
             Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
             Self::RateLimited { wait, .. } => format!("too many requests: the next may come in {wait} s"),
+            Self::Overloaded { wait, .. } => format!("the gateway has too much to do: try again in {wait} s"),
             Self::InvalidRequest { why, .. } | Self::UnsupportedMediaType { why, .. } => why.clone(),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
@@ -256,7 +266,10 @@ impl Failure {
     /// Whether sending the same request again may go better.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::UpstreamUnreachable(_) | Self::UpstreamConnectTimeout | Self::UpstreamBusy => true,
+            Self::UpstreamUnreachable(_)
+            | Self::UpstreamConnectTimeout
+            | Self::UpstreamBusy
+            | Self::Overloaded { .. } => true,
             Self::Plugin { fault, .. } => matches!(fault, Fault::Busy | Fault::Resting),
             _ => false,
         }
@@ -272,6 +285,7 @@ impl fmt::Display for Failure {
             }
             Self::Unauthorized => f.write_str("all authorizers abstained"),
             Self::RateLimited { limit, .. } => write!(f, "more requests than the rate limit `{limit}` allows"),
+            Self::Overloaded { why, .. } => write!(f, "overloaded: too much of `{}`", why.name()),
             Self::InvalidRequest { validator, why } => write!(f, "refused by the validator `{validator}`: {why}"),
             Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
             Self::UpstreamBusy => f.write_str("as many requests as `max_requests` and `max_pending` let are under way"),

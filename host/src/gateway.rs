@@ -28,7 +28,8 @@ use crate::{
     exchange::{self, Exchange},
     failure::Failure,
     logs::foreign,
-    panics,
+    overload, panics,
+    patience::Patience,
     ratelimit::{self, Limiter},
     reply,
     snapshot::Chain,
@@ -56,7 +57,12 @@ pub(crate) async fn serve(
     let answered = panics::catching(pin!(answer(&worker, open.exchange(), &peer, named, body))).await;
     let body = match answered {
         Ok(Ok(body)) => body,
-        Ok(Err(stop)) => stopped(open.exchange(), stop),
+        Ok(Err(stop)) => {
+            if let Stop::Failure(Failure::Overloaded { .. }) = &stop {
+                open.refused();
+            }
+            stopped(open.exchange(), stop)
+        }
         Err(panicked) => stopped(open.exchange(), Failure::Internal(panicked.to_string()).into()),
     };
     let mut response = finish(open, &peer, body, asked_head);
@@ -75,6 +81,7 @@ async fn answer(
     body: Incoming,
 ) -> Result<AnswerBody, Stop> {
     let (route, body) = admit::admit(chain::edit(exchange), peer, named, body)?;
+    overload::admit(worker, &exchange.snapshot.config.overload, exchange.snapshot.config.routes[route].priority)?;
     limit(exchange, route, |chain| &chain.limits)?;
     chain::authorize(exchange, route, worker.index).await?;
     limit(exchange, route, |chain| &chain.limits_of_authorizers)?;
@@ -177,11 +184,13 @@ fn header_value(text: &str) -> Option<HeaderValue> {
 }
 
 /// A request's body before any plugin has seen it.
-fn client_body(exchange: &Exchange, limit: u64, body: Incoming) -> RequestBody {
+fn client_body(exchange: &Exchange, route: usize, limit: u64, body: Incoming) -> RequestBody {
     if body.is_end_stream() {
         return RequestBody::Empty;
     }
-    let idle = exchange.snapshot.config.limits.body_idle_timeout;
+    let config = &exchange.snapshot.config;
+    let rate = config.routes[route].body_min_rate.unwrap_or(config.limits.body_min_rate);
+    let patience = Patience::new(config.limits.body_idle_timeout, rate);
     let progress = exchange.outcome.progress.clone();
-    RequestBody::Client(crate::body::ClientBody::new(body, limit, idle, progress))
+    RequestBody::Client(crate::body::ClientBody::new(body, limit, patience, progress))
 }

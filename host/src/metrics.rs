@@ -1,7 +1,10 @@
 //! Counters for operators, in the text format of Prometheus. Label sets are resolved when a configuration is loaded, so
 //! that counting is one atomic addition.
 
-use std::sync::{Arc, Mutex, Weak, atomic::AtomicU64};
+use std::sync::{
+    Arc, Mutex, OnceLock, Weak,
+    atomic::{AtomicU64, Ordering},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -10,7 +13,13 @@ use prometheus_client::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{lines, lock::lock, panics, upstream::Health};
+use crate::{
+    lines,
+    lock::lock,
+    overload::{Loads, Shed},
+    panics,
+    upstream::Health,
+};
 
 /// All metrics of a gateway.
 #[derive(Clone)]
@@ -35,6 +44,13 @@ struct Inner {
     endpoints_available: Family<EndpointLabels, Gauge>,
     endpoints: Mutex<Vec<(EndpointLabels, Weak<Health>)>>,
     websockets_open: Gauge,
+    clients_ended: Family<ReasonLabels, Counter>,
+    shed: Family<ReasonLabels, Counter>,
+    loads: OnceLock<Arc<Loads>>,
+    under_way: Gauge,
+    late: Gauge<f64, AtomicU64>,
+    shedding: Gauge<f64, AtomicU64>,
+    memory: Gauge<u64, AtomicU64>,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -104,6 +120,11 @@ struct LimitLabels {
     limit: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: String,
+}
+
 /// The counters of one plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginMetrics {
@@ -144,6 +165,13 @@ impl Default for Metrics {
             endpoints_available: Family::default(),
             endpoints: Mutex::default(),
             websockets_open: Gauge::default(),
+            clients_ended: Family::default(),
+            shed: Family::default(),
+            loads: OnceLock::new(),
+            under_way: Gauge::default(),
+            late: Gauge::default(),
+            shedding: Gauge::default(),
+            memory: Gauge::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -184,6 +212,18 @@ impl Inner {
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
         registry.register("upstream_endpoint_available", available, self.endpoints_available.clone());
         registry.register("websockets_open", "WebSockets that are open", self.websockets_open.clone());
+        registry.register(
+            "clients_ended",
+            "Clients whose connection, or stream, was ended",
+            self.clients_ended.clone(),
+        );
+        registry.register("shed", "Requests refused for overload", self.shed.clone());
+        registry.register("requests_under_way", "Exchanges that have begun and not ended", self.under_way.clone());
+        registry.register("worker_delay_seconds", "How late the latest worker is", self.late.clone());
+        let shedding = "Of the requests of the worker that has the most to do, the part that is refused";
+        registry.register("overload_pressure", shedding, self.shedding.clone());
+        let memory = "Memory of the process, where `max_memory` is set";
+        registry.register("memory_bytes", memory, self.memory.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -216,6 +256,17 @@ impl Inner {
             self.endpoints_available.get_or_create(labels).set(i64::from(health.is_available(now)));
             true
         });
+    }
+}
+
+impl Inner {
+    /// Looks up what workers have to do.
+    fn look_at_loads(&self) {
+        let Some(loads) = self.loads.get() else { return };
+        self.under_way.set(loads.under_way() as i64);
+        self.late.set(loads.late().as_secs_f64());
+        self.shedding.set(loads.shedding());
+        self.memory.set(loads.memory.load(Ordering::Relaxed));
     }
 }
 
@@ -283,6 +334,23 @@ impl Metrics {
         self.0.rate_limited.get_or_create(&LimitLabels { limit: limit.to_owned() }).clone()
     }
 
+    /// Counts a client whose connection or stream was ended, or not begun: `header_timeout`, `answer_timeout`, `http2_flood`,
+    /// `connections`.
+    pub(crate) fn client_ended(&self, reason: &str) {
+        self.0.clients_ended.get_or_create(&ReasonLabels { reason: reason.to_owned() }).inc();
+    }
+
+    /// Counts a request that is refused for overload.
+    pub(crate) fn shed(&self, why: Shed) {
+        self.0.shed.get_or_create(&ReasonLabels { reason: why.name().to_owned() }).inc();
+    }
+
+    /// Tells how workers stand.
+    pub(crate) fn loads(&self, loads: &Arc<Loads>) {
+        // There is one for a process.
+        let _ = self.0.loads.set(loads.clone());
+    }
+
     /// Counts a WebSocket for as long as it is open.
     pub(crate) fn websocket_open(&self) -> Alive {
         Alive::new(&self.0.websockets_open)
@@ -307,6 +375,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         self.0.count_instances();
         self.0.count_endpoints();
+        self.0.look_at_loads();
         let registry = lock(&self.0.registry);
         let mut out = String::new();
         text::encode(&mut out, &registry).expect("writing to a string does not fail");

@@ -42,7 +42,7 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
         Failure::IdentityMissing { .. } | Failure::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        Failure::RateLimited { wait, .. } => {
+        Failure::RateLimited { wait, .. } | Failure::Overloaded { wait, .. } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(*wait));
         }
         failure if failure.retryable() => {
@@ -108,7 +108,7 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Failure::UpstreamConnectTimeout | Failure::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Failure::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::UpstreamBusy | Failure::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         // As nginx logs it; nobody receives it.
         Failure::ClientLeft => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),

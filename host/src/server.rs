@@ -14,11 +14,13 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 
 use crate::{
+    clients::Clients,
     clock::Clock,
     config::{Config, Listener, Problem, Problems, Source},
     descriptors::Descriptors,
     lock::lock,
     metrics::Metrics,
+    overload::{self, Loads},
     panics,
     snapshot::Snapshot,
     worker,
@@ -33,6 +35,8 @@ pub struct Gateway {
     /// Counters.
     pub metrics: Metrics,
     pub(crate) descriptors: Descriptors,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) loads: Arc<Loads>,
     clock: Clock,
     /// One load at a time. The files that the last configuration named, loaded or not.
     loading: Mutex<Vec<PathBuf>>,
@@ -146,7 +150,12 @@ impl Server {
         let descriptors = Descriptors::of_process(workers, addresses.len());
         snapshot.check_endpoints(&descriptors.upstreams);
         let serving = ArcSwap::from_pointee(snapshot);
-        let gateway = Arc::new(Gateway { serving, metrics, descriptors, clock, loading: Mutex::default() });
+        let clients = Clients::of(descriptors.clients.available_permits());
+        let loads = Loads::new(workers);
+        metrics.loads(&loads);
+        let loading = Mutex::default();
+        let gateway = Arc::new(Gateway { serving, metrics, descriptors, clients, loads, clock, loading });
+        overload::watch_memory(Arc::downgrade(&gateway)).map_err(StartError::Thread)?;
         let (stop, stopping) = watch::channel(false);
         let workers = (0..workers)
             .map(|index| {

@@ -18,7 +18,10 @@ use tokio::{
 };
 
 use crate::{
-    connection, panics,
+    clients::Seat,
+    connection, edge,
+    overload::{self, Strain},
+    panics,
     server::{BACKLOG, Gateway},
     upstream::Pools,
 };
@@ -35,6 +38,7 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) upstreams: Pools,
+    pub(crate) strain: Strain,
     busy: Cell<usize>,
     /// Rung when nothing is under way any more.
     empty: Notify,
@@ -95,6 +99,7 @@ pub(crate) fn run(
         index,
         upstreams: Pools::new(gateway.descriptors.upstreams.clone()),
         gateway,
+        strain: Strain::default(),
         busy: Cell::new(0),
         empty: Notify::new(),
         stopping: Cell::new(None),
@@ -102,6 +107,8 @@ pub(crate) fn run(
     });
     LocalSet::new().block_on(&runtime, async move {
         tokio::task::spawn_local(stop(worker.clone(), stopping));
+        let watched = worker.clone();
+        tokio::task::spawn_local(async move { overload::watch(&watched).await });
         let mut accepting = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let listener = TcpListener::from_std(listener)?;
@@ -139,7 +146,7 @@ async fn drain(worker: &Worker) {
 
 /// Accepts what comes to a listener, by its index in the configuration.
 async fn accept(worker: Rc<Worker>, index: usize, listener: TcpListener) {
-    let mut warned = None;
+    let (mut warned, mut crowded) = (None, None);
     while !worker.is_stopping() {
         let accepted = tokio::select! {
             biased;
@@ -148,12 +155,13 @@ async fn accept(worker: Rc<Worker>, index: usize, listener: TcpListener) {
         };
         match accepted {
             Ok((stream, address)) => {
+                let Some(seat) = seat(&worker, address, &mut crowded) else { continue };
                 let place = tokio::select! {
                     biased;
                     place = place(&worker, &mut warned) => place,
                     () = worker.stopped() => None,
                 };
-                open(&worker, index, stream, address, place);
+                open(&worker, index, stream, address, (seat, place));
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
@@ -166,9 +174,27 @@ async fn accept(worker: Rc<Worker>, index: usize, listener: TcpListener) {
     let Ok(listener) = listener.into_std() else { return };
     for (stream, address) in (0..BACKLOG).map_while(|_| listener.accept().ok()) {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            open(&worker, index, stream, address, None);
+            open(&worker, index, stream, address, (None, None));
         }
     }
+}
+
+/// A connection of a client's own, if it may have one more. Proxies that are trusted bring others', and may have any number.
+fn seat(worker: &Worker, address: SocketAddr, warned: &mut Option<Instant>) -> Option<Option<Seat>> {
+    let snapshot = worker.gateway.snapshot();
+    if edge::is_trusted(address.ip(), &snapshot.config.server.trusted_proxies) {
+        return Some(None);
+    }
+    let seat = worker.gateway.clients.seat(address.ip(), snapshot.config.limits.connections_per_client);
+    if seat.is_none() {
+        worker.gateway.metrics.client_ended("connections");
+        if warned.is_none_or(|last| last.elapsed() > WARNINGS) {
+            *warned = Some(Instant::now());
+            tracing::warn!(client = %address.ip(), "a client has all the connections that it may: more are closed");
+        }
+        return None;
+    }
+    Some(seat)
 }
 
 /// One of the descriptors for clients, once there is one. Those who come later wait in the system's queue.
@@ -190,7 +216,7 @@ fn open(
     listener: usize,
     stream: TcpStream,
     address: SocketAddr,
-    place: Option<OwnedSemaphorePermit>,
+    places: (Option<Seat>, Option<OwnedSemaphorePermit>),
 ) {
     let busy = worker.busy();
     let worker = worker.clone();
@@ -198,6 +224,6 @@ fn open(
         if let Err(panicked) = panics::catching(pin!(connection::serve(worker, listener, stream, address))).await {
             tracing::error!(client = %address, "a connection {panicked}");
         }
-        drop((busy, place));
+        drop((busy, places));
     });
 }

@@ -87,7 +87,8 @@ fn a_body_that_stops_coming_is_answered_408() {
 fn a_slow_body_is_in_time_as_long_as_it_moves() {
     let upstream = RawUpstream::saying(ok("hello"));
     let timeout = "[upstreams.up]\nurl = \"http://{upstream}\"\nfirst_byte_timeout = \"400ms\"";
-    let gateway = Gateway::start(&all(&format!("[limits]\nbody_idle_timeout = \"400ms\"\n{timeout}")), &upstream);
+    let limits = "[limits]\nbody_idle_timeout = \"400ms\"\nbody_min_rate = 20";
+    let gateway = Gateway::start(&all(&format!("{limits}\n{timeout}")), &upstream);
     let mut client = Raw::connect(gateway.address());
     client.send(format!("{POST}content-length: 30\r\n\r\n"));
     for _ in 0..6 {

@@ -26,6 +26,11 @@ impl Http2 {
         Self { address, sender, connection: tokio::spawn(connection) }
     }
 
+    /// Another that asks on the same connection.
+    pub(crate) fn clone_sender(&self) -> Sender {
+        Sender(self.sender.clone())
+    }
+
     /// The beginning of a request for a path.
     pub(crate) fn request(&self, method: &str, path: &str) -> http::request::Builder {
         Request::builder().method(method).uri(format!("http://{}{path}", self.address))
@@ -43,5 +48,15 @@ impl Http2 {
         body: BoxBody<Bytes, Infallible>,
     ) -> hyper::Result<Response<Incoming>> {
         self.sender.clone().send_request(request.body(body).unwrap()).await
+    }
+}
+
+/// Asks on a connection that is somebody else's.
+pub(crate) struct Sender(http2::SendRequest<BoxBody<Bytes, Infallible>>);
+
+impl Sender {
+    /// Sends a request without a body and waits for the head of the answer.
+    pub(crate) async fn send(mut self, request: http::request::Builder) -> hyper::Result<Response<Incoming>> {
+        self.0.send_request(request.body(Full::default().boxed()).unwrap()).await
     }
 }

@@ -17,6 +17,7 @@ mod languages;
 mod pip;
 mod process;
 mod requests;
+mod slow;
 mod soak;
 mod test;
 mod tidy;
@@ -55,6 +56,8 @@ enum Command {
     Languages(languages::Options),
     /// Runs a real gateway long and hard, and prints what was lost: nothing
     Soak(soak::Options),
+    /// Lets slowhttptest be slow with the gateway, in each of its modes
+    Slow(slow::Options),
     /// Runs the fuzz targets under libFuzzer, each from its corpus
     Fuzz(fuzz::Options),
     /// Holds our TLS against Mozilla's "intermediate" configuration, by sslyze
@@ -88,6 +91,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(options) => bench::run(&options),
         Command::Languages(options) => languages::run(&options),
         Command::Soak(options) => soak::run(&options),
+        Command::Slow(options) => slow::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Tls => tls::run(),
         Command::Websocket(options) => websocket::run(&options),

@@ -13,7 +13,7 @@ use crate::{
     apt, demo,
     guests::{self, Way},
     process::{self, Running},
-    soak, tidy, tls, websocket,
+    slow, soak, tidy, tls, websocket,
 };
 
 #[derive(clap::Args)]
@@ -34,6 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         step("TLS, by sslyze", tls::check)?;
         step("WebSocket, by Autobahn's cases", || websocket::check(false))?;
+        step("slow clients, by slowhttptest", || slow::check(&slow::Options { connections: 100 }))?;
         step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
         step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;

@@ -8,6 +8,7 @@ mod duplicate;
 mod environment;
 mod error;
 mod header;
+mod overload;
 mod path;
 mod plugin;
 mod quantity;
@@ -70,6 +71,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
 
     let server = server::server(root.section("server"), &context);
     let limits = server::limits(root.section("limits"));
+    let overload = overload::overload(root.section("overload"));
     let log = server::log(root.section("log"));
     let (admin, listeners) = server::listeners(&mut root);
 
@@ -104,6 +106,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         source: source.clone(),
         server,
         limits,
+        overload,
         log,
         admin,
         listeners,

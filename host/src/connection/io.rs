@@ -5,13 +5,19 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::server::TlsStream;
+
+use super::{
+    ANSWER_TIMEOUT, FLOOD, PREFACE,
+    frames::{Allowance, Frames, GOAWAY},
+};
+use crate::patience::Patience;
 
 /// The answer to half a header section that never became whole (RFC 9110 section 15.5.9).
 const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -19,8 +25,12 @@ const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: clo
 /// The most bytes of an answer that are joined to one buffer.
 const JOINED: usize = 2 << 10;
 
+/// The most bytes of HTTP/2 that are looked at and handed on at once.
+const LOOKED_AT: usize = 16 << 10;
+
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; LOOKED_AT].into());
 }
 
 /// What a connection is doing.
@@ -43,11 +53,35 @@ pub(super) struct Life {
     /// Whether a byte of the header section in hand has come.
     begun: Cell<bool>,
     given_up: Cell<bool>,
+    /// Of the client, when the system takes no more bytes for it.
+    patience: Cell<Patience>,
+    /// Whether it has less than all of that.
+    owes: Cell<bool>,
+    /// Over HTTP/2: what the answer's body of the stream in hand has seen.
+    pub(super) step: Cell<Step>,
+    allowance: Allowance,
+    /// Why it was ended, where the client is to blame.
+    reason: Cell<Option<&'static str>>,
+}
+
+/// What has happened to the body of an answer, and the bytes that it gave.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    None,
+    /// It gave a piece, and was not asked for the next.
+    Gave(usize),
+    /// It was asked, and has nothing yet.
+    Asked(usize),
 }
 
 impl Life {
-    pub(super) fn new(http2: bool) -> Self {
+    pub(super) fn new(http2: bool, patience: Patience) -> Self {
         Self {
+            patience: Cell::new(patience),
+            owes: Cell::new(false),
+            step: Cell::new(Step::None),
+            allowance: Allowance::new(),
+            reason: Cell::new(None),
             http2,
             phase: Cell::new(Phase::Head(Instant::now())),
             exchanges: Cell::new(0),
@@ -67,12 +101,67 @@ impl Life {
     /// The time is over. True: half a header section is there, and reading on will answer it.
     pub(super) fn give_up(&self) -> bool {
         let begun = matches!(self.phase.get(), Phase::Head(_)) && self.begun.get();
+        if begun {
+            self.blame("header_timeout");
+        }
         self.given_up.set(begun && !self.given_up.get());
         self.given_up.get()
     }
 
     pub(super) fn has_given_up(&self) -> bool {
         self.given_up.get()
+    }
+
+    /// Until when the client may take no byte of what is there for it; None while it takes them.
+    pub(super) fn stalled_until(&self) -> Option<Instant> {
+        if self.owes.get() { self.patience.get().until() } else { None }
+    }
+
+    /// The client is to blame for its end.
+    pub(super) fn blame(&self, reason: &'static str) {
+        self.reason.set(Some(reason));
+    }
+
+    pub(super) fn reason(&self) -> Option<&'static str> {
+        self.reason.get()
+    }
+
+    /// The system has taken bytes for the client, or takes none.
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        match polled {
+            Poll::Pending => self.stall(),
+            Poll::Ready(Ok(bytes)) if self.owes.get() => self.move_on(*bytes),
+            Poll::Ready(_) => {}
+        }
+    }
+
+    fn flushed(&self, polled: &Poll<io::Result<()>>) {
+        if polled.is_pending() {
+            self.stall();
+        } else if self.owes.get() {
+            self.move_on(0);
+        }
+    }
+
+    #[cold]
+    fn stall(&self) {
+        let mut patience = self.patience.get();
+        patience.wait();
+        self.patience.set(patience);
+        self.owes.set(true);
+    }
+
+    #[cold]
+    fn move_on(&self, bytes: usize) {
+        let mut patience = self.patience.get();
+        let stalled = patience.until().is_some();
+        patience.moved(bytes);
+        self.patience.set(patience);
+        self.owes.set(!patience.is_whole());
+        if let (Phase::Idle(_), true) = (self.phase.get(), stalled) {
+            // The end of its last answer was still on its way.
+            self.phase.set(Phase::Idle(Instant::now()));
+        }
     }
 
     fn bytes_came(&self) {
@@ -96,7 +185,31 @@ impl InFlight {
     pub(super) fn new(life: Rc<Life>) -> Self {
         life.exchanges.set(life.exchanges.get() + 1);
         life.phase.set(Phase::Busy);
+        if life.http2 {
+            life.allowance.asked();
+        }
         Self { life, ended: None }
+    }
+
+    /// The answer's body has given a piece.
+    pub(crate) fn gave(&self, bytes: usize) {
+        if self.life.http2 {
+            self.life.allowance.gave(bytes);
+            let given = match self.life.step.get() {
+                Step::None => 0,
+                Step::Gave(given) | Step::Asked(given) => given,
+            };
+            self.life.step.set(Step::Gave(given + bytes));
+        }
+    }
+
+    /// The answer's body was asked for a piece and has none yet.
+    pub(crate) fn asked(&self) {
+        if let Step::Gave(given) | Step::Asked(given) = self.life.step.get() {
+            self.life.step.set(Step::Asked(given));
+        } else {
+            self.life.step.set(Step::Asked(0));
+        }
     }
 
     /// Tells when it was over: saves a look at the clock.
@@ -152,11 +265,65 @@ macro_rules! either {
 pub(super) struct Io {
     stream: Stream,
     life: Rc<Life>,
+    /// Over HTTP/2: the frames that come, and those that leave.
+    frames: Option<Box<(Frames, Frames)>>,
 }
 
 impl Io {
     pub(super) fn new(stream: Stream, life: Rc<Life>) -> Self {
-        Self { stream, life }
+        let frames = life.http2.then(|| Box::new((Frames::after(PREFACE.len()), Frames::after(0))));
+        Self { stream, life, frames }
+    }
+
+    /// Reads and looks at the frames before it hands them on.
+    fn poll_read_frames(&mut self, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        READ.with_borrow_mut(|bytes| {
+            let room = bytes.len().min(buf.remaining());
+            let mut read = ReadBuf::new(&mut bytes[..room]);
+            ready!(either!(self.stream, stream => stream.poll_read(cx, read.unfilled())))?;
+            let cost = self.frames.as_mut().map_or(0, |frames| frames.0.come(read.filled()));
+            if cost > 0 && !self.life.allowance.spend(cost) {
+                return Poll::Ready(Err(self.say_enough(cx)));
+            }
+            buf.put_slice(read.filled());
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// The client sends frames and asks for nothing.
+    #[cold]
+    fn say_enough(&mut self, cx: &mut Context<'_>) -> io::Error {
+        self.life.blame(FLOOD);
+        // Best effort, and never within a frame: it could look like the end of a body.
+        if self.frames.as_ref().is_some_and(|frames| frames.1.are_between()) {
+            let _ = either!(self.stream, stream => stream.poll_write(cx, GOAWAY));
+            let _ = either!(self.stream, stream => stream.poll_flush(cx));
+        }
+        io::Error::other("more control frames than requests account for")
+    }
+
+    /// The system, or TLS, has taken the first bytes of these.
+    fn passed<'a>(&mut self, polled: &Poll<io::Result<usize>>, bufs: impl IntoIterator<Item = &'a [u8]>) {
+        self.life.wrote(polled);
+        let (Some(frames), Poll::Ready(Ok(written))) = (&mut self.frames, polled) else { return };
+        let mut left = *written;
+        for buf in bufs {
+            let part = left.min(buf.len());
+            self.life.allowance.charge(frames.1.leave(&buf[..part]));
+            left -= part;
+        }
+    }
+}
+
+impl Drop for Io {
+    fn drop(&mut self) {
+        if self.life.reason() == Some(ANSWER_TIMEOUT) {
+            // The system would keep what the client does not read, for minutes.
+            let _ = match &self.stream {
+                Stream::Plain(stream) => stream.inner().set_zero_linger(),
+                Stream::Tls(stream) => stream.inner().get_ref().0.set_zero_linger(),
+            };
+        }
     }
 }
 
@@ -168,6 +335,9 @@ impl Read for Io {
             let _ = either!(self.stream, stream => stream.poll_flush(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        if self.frames.is_some() {
+            return self.poll_read_frames(cx, buf);
+        }
         let polled = either!(self.stream, stream => stream.poll_read(cx, buf));
         if polled.is_ready() {
             self.life.bytes_came();
@@ -178,11 +348,15 @@ impl Read for Io {
 
 impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self.stream, stream => stream.poll_write(cx, buf))
+        let polled = either!(self.stream, stream => stream.poll_write(cx, buf));
+        self.passed(&polled, [buf]);
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.stream, stream => stream.poll_flush(cx))
+        let polled = either!(self.stream, stream => stream.poll_flush(cx));
+        self.life.flushed(&polled);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -203,12 +377,16 @@ impl Write for Io {
     ) -> Poll<io::Result<usize>> {
         // A header section and a short body: copying them together is cheaper than a list of buffers for the system.
         if bufs.iter().map(|part| part.len()).sum::<usize>() > JOINED {
-            return either!(self.stream, stream => stream.poll_write_vectored(cx, bufs));
+            let polled = either!(self.stream, stream => stream.poll_write_vectored(cx, bufs));
+            self.passed(&polled, bufs.iter().map(|part| &**part));
+            return polled;
         }
         SCRATCH.with_borrow_mut(|joined| {
             joined.clear();
             bufs.iter().for_each(|part| joined.extend_from_slice(part));
-            either!(self.stream, stream => stream.poll_write(cx, joined))
+            let polled = either!(self.stream, stream => stream.poll_write(cx, joined));
+            self.passed(&polled, [&**joined]);
+            polled
         })
     }
 }

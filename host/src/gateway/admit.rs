@@ -157,7 +157,7 @@ pub(super) fn admit(
     if survey.doubtful || !reserved.is_empty() {
         edge::strip_request(&mut request.headers, reserved, trusted, speaks);
     }
-    Ok((route, client_body(exchange, limit, body)))
+    Ok((route, client_body(exchange, route, limit, body)))
 }
 
 fn within(limits: &ClientLimits, target: &PathAndQuery, survey: &Survey) -> Result<(), Failure> {

@@ -8,11 +8,12 @@ use super::{
     duplicate::Seen,
     header::{self, Scope},
     path::{name, path},
+    server::min_rate,
     target,
     websocket::websocket,
 };
 use crate::config::{
-    Combine, Match, RateLimit, Route, Segment, Target,
+    Combine, Match, Priority, RateLimit, Route, Segment, Target,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -84,7 +85,9 @@ impl<'a> Reader<'_, 'a> {
         let target = self.target(&mut table, &scope);
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
+        let body_min_rate = limits.optional("body_min_rate", min_rate);
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
+        let priorities = [("normal", Priority::Normal), ("critical", Priority::Critical)];
         let websocket = table.optional("websocket", |node| websocket(node, &matches, &target)).flatten();
         let route = Route {
             name: self.entry.name.to_owned(),
@@ -97,6 +100,8 @@ impl<'a> Reader<'_, 'a> {
             rate_limits,
             validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
+            body_min_rate,
+            priority: table.optional("priority", |node| node.choice(&priorities)).unwrap_or(Priority::Normal),
             websocket,
         };
         table.finish(&[

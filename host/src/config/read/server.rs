@@ -82,6 +82,9 @@ pub(super) fn limits(mut table: Table<'_>) -> ClientLimits {
     };
     let (header_timeout, idle_timeout) = (timeout("header_timeout", 10), timeout("idle_timeout", 60));
     let body_idle_timeout = timeout("body_idle_timeout", 30);
+    let answer_idle_timeout = timeout("answer_idle_timeout", 30);
+    let mut rate = |key| table.optional(key, min_rate).unwrap_or(240);
+    let (body_min_rate, answer_min_rate) = (rate("body_min_rate"), rate("answer_min_rate"));
     let limits = ClientLimits {
         header_bytes: to_usize(
             table.optional("header_bytes", |node| node.size(1 << 10..=256 << 10)).unwrap_or(16 << 10),
@@ -93,6 +96,12 @@ pub(super) fn limits(mut table: Table<'_>) -> ClientLimits {
         header_timeout,
         idle_timeout,
         body_idle_timeout,
+        body_min_rate,
+        answer_idle_timeout,
+        answer_min_rate,
+        connections_per_client: table
+            .optional("connections_per_client", |node| node.integer(1..=10_000_000))
+            .map(to_usize),
     };
     table.finish(&[
         ("body", "it is called `body_bytes`"),
@@ -102,8 +111,18 @@ pub(super) fn limits(mut table: Table<'_>) -> ClientLimits {
         ("timeout", "choose `header_timeout`, `idle_timeout` or `body_idle_timeout`"),
         ("read_timeout", "choose `header_timeout` or `body_idle_timeout`"),
         ("keepalive_timeout", "it is called `idle_timeout`"),
+        ("write_timeout", "it is called `answer_idle_timeout`"),
+        ("send_timeout", "it is called `answer_idle_timeout`"),
+        ("min_rate", "choose `body_min_rate` or `answer_min_rate`"),
+        ("max_connections", "that of one client is `connections_per_client`; for all, the descriptors of the process"),
+        ("max_requests", "it belongs in `[overload]`"),
     ]);
     limits
+}
+
+/// Bytes a second.
+pub(super) fn min_rate(node: Node<'_>) -> Result<u64, Problem> {
+    node.size(0..=1 << 30)
 }
 
 pub(super) fn log(mut table: Table<'_>) -> Log {
