@@ -130,14 +130,20 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {
-            let response = errors::answer(&failure, exchange);
+            let response = match exchange.grpc {
+                true => reply::grpc::told(reply::of_failure(&failure, exchange.id), Some(&failure.public())),
+                false => errors::answer(&failure, exchange),
+            };
             chain::edit(exchange).outcome.failure = Some(failure);
             respond(exchange, response)
         }
     }
 }
 
-fn respond(exchange: &mut Arc<Exchange>, response: Response<bytes::Bytes>) -> AnswerBody {
+fn respond(exchange: &mut Arc<Exchange>, mut response: Response<bytes::Bytes>) -> AnswerBody {
+    if exchange.grpc {
+        response = reply::grpc::told(response, None);
+    }
     let (head, body) = response.into_parts();
     let response = exchange::Response { status: head.status, headers: head.headers };
     chain::edit(exchange).response = Some(response);
@@ -156,6 +162,9 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
         cors::tell(&exchange.snapshot.config.cors[cors], origin, &mut head.headers);
     }
     ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
+    if exchange.grpc {
+        exchange.outcome.grpc_status = reply::grpc::status(&head.headers);
+    }
     let status = head.status;
     let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
@@ -181,7 +190,9 @@ fn client_body(exchange: &Exchange, limit: u64, body: Incoming) -> RequestBody {
     if body.is_end_stream() {
         return RequestBody::Empty;
     }
-    let idle = exchange.snapshot.config.limits.body_idle_timeout;
+    let config = &exchange.snapshot.config;
+    let own = exchange.route.and_then(|route| config.routes[route].timeouts.body_idle);
+    let idle = own.unwrap_or(config.limits.body_idle_timeout);
     let progress = exchange.outcome.progress.clone();
     RequestBody::Client(crate::body::ClientBody::new(body, limit, idle, progress))
 }

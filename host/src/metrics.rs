@@ -35,6 +35,7 @@ struct Inner {
     endpoints_available: Family<EndpointLabels, Gauge>,
     endpoints: Mutex<Vec<(EndpointLabels, Weak<Health>)>>,
     websockets_open: Gauge,
+    grpc_answers: Family<StatusLabels, Counter>,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -86,6 +87,11 @@ struct PluginLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResultLabels {
     result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StatusLabels {
+    status: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -144,6 +150,7 @@ impl Default for Metrics {
             endpoints_available: Family::default(),
             endpoints: Mutex::default(),
             websockets_open: Gauge::default(),
+            grpc_answers: Family::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -184,6 +191,7 @@ impl Inner {
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
         registry.register("upstream_endpoint_available", available, self.endpoints_available.clone());
         registry.register("websockets_open", "WebSockets that are open", self.websockets_open.clone());
+        registry.register("grpc_answers", "Answers to gRPC calls, by grpc-status", self.grpc_answers.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -264,6 +272,12 @@ impl Metrics {
     /// Counts a client that has to wait.
     pub(crate) fn client_waits(&self) {
         self.0.clients_waited.inc();
+    }
+
+    /// Counts an answer to a gRPC call by its status. Who answers may have made one up.
+    pub(crate) fn grpc_answered(&self, status: u16) {
+        let status = if status <= 16 { status.to_string() } else { "other".to_owned() };
+        self.0.grpc_answers.get_or_create(&StatusLabels { status }).inc();
     }
 
     /// Counts a load of the configuration; `generation` is what now serves.
