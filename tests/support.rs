@@ -8,6 +8,7 @@ mod http2;
 mod process;
 pub(crate) mod raw;
 pub(crate) mod tls;
+pub(crate) mod streams;
 mod upstream;
 
 pub(crate) use client::{Call, Reply};
