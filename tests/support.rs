@@ -7,8 +7,8 @@ mod held;
 mod http2;
 mod process;
 pub(crate) mod raw;
-pub(crate) mod tls;
 pub(crate) mod streams;
+pub(crate) mod tls;
 mod upstream;
 
 pub(crate) use client::{Call, Reply};

@@ -136,18 +136,8 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
     let first_byte_timeout = timeouts.first_byte.unwrap_or(upstream.first_byte_timeout);
     let idle_timeout = timeouts.idle.unwrap_or(upstream.idle_timeout);
     let body = Some(body);
-    let mut outbound = Outbound {
-        upstream,
-        first_byte_timeout,
-        idle_timeout,
-        pools,
-        asked,
-        head,
-        message,
-        outgoing,
-        body,
-        progress,
-    };
+    let mut outbound =
+        Outbound { upstream, first_byte_timeout, idle_timeout, pools, asked, head, message, outgoing, body, progress };
     let repeatable = outbound.is_repeatable();
     outbound.join();
     let room = balancer.enter(upstream).await?;

@@ -7,8 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
-    Gateway, Upstream,
-    streams,
+    Gateway, Upstream, streams,
     tls::{Authority, serve},
 };
 
@@ -24,10 +23,8 @@ async fn server(authority: &Authority, protocols: &[&str]) -> std::net::SocketAd
         let scheme = exchange.head.uri.scheme_str().unwrap().to_owned();
         exchange.say(scheme);
     });
-    serve(TlsAcceptor::from(Arc::new(config)), move |stream| {
-        streams::serve(stream, Builder::new(), 1, 0, talk.clone())
-    })
-    .await
+    serve(TlsAcceptor::from(Arc::new(config)), move |stream| streams::serve(stream, Builder::new(), 1, 0, talk.clone()))
+        .await
 }
 
 fn gateway(authority: &Authority, address: std::net::SocketAddr) -> Gateway {
@@ -55,7 +52,8 @@ async fn an_upstream_that_chooses_h2_is_spoken_to() {
         let reply = gateway.call("POST", "/").body("hello").await;
         assert_eq!((reply.status, reply.text()), (200, "https"));
     }
-    let line = format!("gatehouse_upstream_endpoint_available{{upstream=\"up\",endpoint=\"localhost:{}\"}}", address.port());
+    let line =
+        format!("gatehouse_upstream_endpoint_available{{upstream=\"up\",endpoint=\"localhost:{}\"}}", address.port());
     assert_eq!(gateway.metric(&line), 1);
 }
 

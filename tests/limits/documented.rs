@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -17,16 +17,18 @@ const SECTIONS: [(&str, &str); 8] = [
     ),
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
+    ("`[routes.NAME.timeouts]`", "[routes.t]\npath = '/t'\nupstream = 'app'\n[routes.t.timeouts]"),
     ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
 /// Fields of upstreams and plugins that are none.
-const NO_LIMITS: [&str; 12] = [
+const NO_LIMITS: [&str; 13] = [
     "name",
     "host",
     "port",
     "tls",
     "endpoints",
+    "protocol",
     "weight",
     "balance",
     "retries",
@@ -106,7 +108,15 @@ fn fields(structure: &impl std::fmt::Debug) -> Vec<String> {
 #[test]
 fn every_documented_default_is_the_default() {
     for row in rows().iter().filter(|row| {
-        !["one a core", "the rate's number", "no limit", "0, 1 with several endpoints"].contains(&&*row.default)
+        ![
+            "one a core",
+            "the rate's number",
+            "no limit",
+            "0, 1 with several endpoints",
+            "the upstream's",
+            "that of [limits]",
+        ]
+        .contains(&&*row.default)
     }) {
         let default = limits(&with(row, None).expect("a configuration without it"));
         let explicit = with(row, Some(&row.default)).unwrap_or_else(|error| panic!("{}: {error}", row.name));

@@ -72,7 +72,8 @@ fn connection(stream: &TcpStream) -> Option<()> {
 
 /// Three events, one after the other, and the end.
 fn events(mut writer: &TcpStream) -> Option<()> {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     writer.write_all(head.as_bytes()).ok()?;
     for number in 1..=3 {
         thread::sleep(Duration::from_millis(300));

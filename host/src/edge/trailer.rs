@@ -23,7 +23,10 @@ pub(crate) fn strip_request_trailers(trailers: &mut HeaderMap, reserved: &[Heade
 fn may_trail(name: &str) -> bool {
     let framing = is_hop_by_hop(name) || matches!(name, "content-length" | "host" | "via");
     let modifier = name.starts_with("if-")
-        || matches!(name, "cache-control" | "expect" | "max-forwards" | "pragma" | "range" | "age" | "expires" | "vary");
+        || matches!(
+            name,
+            "cache-control" | "expect" | "max-forwards" | "pragma" | "range" | "age" | "expires" | "vary"
+        );
     let identity = matches!(name, "authorization" | "www-authenticate" | "cookie" | "set-cookie");
     let content = matches!(name, "content-encoding" | "content-type" | "content-range" | "location");
     !(framing || modifier || identity || content || name.starts_with("proxy-"))

@@ -13,7 +13,11 @@ pub(crate) use body::Http2Body;
 pub(super) use channel::Channel;
 pub(super) use pool::Pool;
 
-use std::{future::poll_fn, pin::Pin, task::ready};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Poll, ready},
+};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, client::ResponseFuture};
@@ -27,15 +31,18 @@ use tokio::time::{Instant, timeout_at};
 use super::{Answer, Body, Missed, Outbound, connection::Lost, endpoint::Endpoint};
 use crate::{body::RequestBody, deadline::Deadline, edge, failure::Failure};
 use pool::Seat;
-use sending::{Ended, Sending};
+use sending::Sending;
 
 /// Most fields of an answer's header section, and of its trailers.
 const FIELDS: usize = 100;
 
+/// How often an endpoint is asked where a connection that had been there before was lost; the last time on a new one.
+const TRIES: u32 = 3;
+
 /// What leaves but for the body.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// As the client named it; empty when it named none.
+    /// As the client named it; none when it named none.
     pub(crate) authority: Option<Authority>,
     pub(crate) target: PathAndQuery,
     pub(crate) headers: HeaderMap,
@@ -92,9 +99,11 @@ impl Outbound<'_> {
         repeatable: bool,
     ) -> Result<Answer, Missed> {
         let pool = self.pools.of(endpoint.number).http2.clone();
-        let mut fresh = false;
+        let mut tries = 0;
         loop {
+            tries += 1;
             // Nothing has left.
+            let fresh = tries == TRIES;
             let seat = pool.enter(endpoint, self.upstream, &self.pools.descriptors, fresh).await;
             let seat = seat.map_err(|failure| Missed { failure, may_repeat: true })?;
             let was_there = seat.was_there;
@@ -114,7 +123,6 @@ impl Outbound<'_> {
             if !(was_there && may_repeat) || fresh {
                 return Err(Missed { failure: Failure::UpstreamBroken(why), may_repeat });
             }
-            fresh = true;
         }
     }
 
@@ -159,21 +167,21 @@ impl Outbound<'_> {
         deadline: &mut Deadline,
     ) -> Result<Response<RecvStream>, Lost> {
         poll_fn(|cx| {
-            if let std::task::Poll::Ready(answered) = Pin::new(&mut *answer).poll(cx) {
-                return std::task::Poll::Ready(answered.map_err(|error| lost(&error)));
+            let answered = Pin::new(&mut *answer).poll(cx);
+            if let Poll::Ready(Ok(answer)) = answered {
+                return Poll::Ready(Ok(answer));
             }
-            if let Some(task) = sending
-                && let std::task::Poll::Ready(ended) = task.poll(cx)
-            {
-                *sending = None;
-                if let Ended::Broken(failure) = ended {
-                    return std::task::Poll::Ready(Err(Lost::Failed(failure)));
-                }
+            // Where a body has broken off it is we who have reset the stream.
+            if let Some(failure) = sending::broken(sending, cx) {
+                return Poll::Ready(Err(Lost::Failed(failure)));
+            }
+            if let Poll::Ready(Err(error)) = answered {
+                return Poll::Ready(Err(lost(&error)));
             }
             loop {
                 ready!(deadline.poll(cx));
                 if !sending.as_mut().is_some_and(Sending::has_moved) {
-                    return std::task::Poll::Ready(Err(Lost::Failed(Failure::UpstreamTimeout)));
+                    return Poll::Ready(Err(Lost::Failed(Failure::UpstreamTimeout)));
                 }
                 deadline.set(Instant::now() + self.first_byte_timeout);
             }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{
     FIELDS, broken,
     pool::Seat,
-    sending::{Ended, Sending},
+    sending::{self, Sending},
 };
 use crate::{body::Broken, deadline::Deadline, edge, failure::Failure, upstream::balance::UnderWay};
 
@@ -113,7 +113,7 @@ impl Http2Body {
                         return Poll::Ready(Ok(Some(Frame::data(data))));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(&error))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(self.why(&error, cx))),
                 Poll::Ready(None) => self.data_ended = true,
                 Poll::Pending => return self.poll_idle(cx),
             }
@@ -127,20 +127,20 @@ impl Http2Body {
                 edge::strip_trailers(&mut trailers);
                 Poll::Ready(Ok((!trailers.is_empty()).then(|| Frame::trailers(trailers))))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(&error))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.why(&error, cx))),
             Poll::Pending => self.poll_idle(cx),
         }
     }
 
+    /// Where the request's body has broken off it is we who have reset the stream.
+    fn why(&mut self, error: &h2::Error, cx: &mut Context<'_>) -> Failure {
+        sending::broken(&mut self.sending, cx).unwrap_or_else(|| broken(error))
+    }
+
     /// Nothing is there: the request's body may have broken off, or the time may be over.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Failure>> {
-        if let Some(sending) = &mut self.sending
-            && let Poll::Ready(ended) = sending.poll(cx)
-        {
-            self.sending = None;
-            if let Ended::Broken(failure) = ended {
-                return Poll::Ready(Err(failure));
-            }
+        if let Some(failure) = sending::broken(&mut self.sending, cx) {
+            return Poll::Ready(Err(failure));
         }
         if !self.waiting {
             self.waiting = true;

@@ -1,7 +1,7 @@
 //! One connection of HTTP/2, and the task that reads and writes it.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
@@ -51,7 +51,7 @@ const PONG: Duration = Duration::from_secs(5);
 /// A connection.
 pub(in crate::upstream) struct Channel {
     /// Only ever asked, or cloned: a clone waits for nobody but itself.
-    sender: std::cell::RefCell<SendRequest<Bytes>>,
+    sender: RefCell<SendRequest<Bytes>>,
     /// Requests on it.
     pub(super) active: Cell<usize>,
     /// Until when it is kept without any.
@@ -112,11 +112,7 @@ impl Channel {
     }
 
     /// Begins a request.
-    pub(super) async fn send(
-        &self,
-        request: Request<()>,
-        ends: bool,
-    ) -> Result<(ResponseFuture, Stream), h2::Error> {
+    pub(super) async fn send(&self, request: Request<()>, ends: bool) -> Result<(ResponseFuture, Stream), h2::Error> {
         let sender = self.sender.borrow().clone();
         sender.ready().await?.send_request(request, ends)
     }

@@ -35,35 +35,26 @@ pub(super) struct Sending {
     moved: u64,
 }
 
-/// How it ended.
-pub(super) enum Ended {
-    /// All of it is written, or the upstream takes no more of it.
-    Over,
-    /// It broke off on its way to us.
-    Broken(Failure),
+/// Why a body has broken off on its way to us, if it has. One that is over is taken away.
+pub(super) fn broken(sending: &mut Option<Sending>, cx: &mut Context<'_>) -> Option<Failure> {
+    let Poll::Ready(ended) = sending.as_mut()?.poll(cx) else { return None };
+    *sending = None;
+    ended.err()
 }
 
 impl Sending {
     /// Begins.
-    pub(super) fn start(
-        stream: Stream,
-        body: RequestBody,
-        reserved: Vec<HeaderName>,
-        progress: Arc<Progress>,
-    ) -> Self {
+    pub(super) fn start(stream: Stream, body: RequestBody, reserved: Vec<HeaderName>, progress: Arc<Progress>) -> Self {
         Self { task: Some(spawn_local(send(stream, body, reserved))), progress, moved: 0 }
     }
 
-    /// Ready once, when it has ended.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    /// Ready once, when all of it is written or the upstream takes no more of it; or with why it has broken off.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         let Some(task) = &mut self.task else { return Poll::Pending };
         let ended = ready!(Pin::new(task).poll(cx));
         self.task = None;
-        Poll::Ready(match ended {
-            Ok(Ok(())) => Ended::Over,
-            Ok(Err(failure)) => Ended::Broken(failure),
-            Err(_) => Ended::Broken(Failure::Internal("the sending of a request's body panicked".into())),
-        })
+        let panicked = |_| Err(Failure::Internal("the sending of a request's body panicked".into()));
+        Poll::Ready(ended.unwrap_or_else(panicked))
     }
 
     /// Whether bytes of the body have come since this was last asked.
@@ -95,44 +86,46 @@ impl Drop for Sending {
 async fn send(mut stream: Stream, mut body: RequestBody, reserved: Vec<HeaderName>) -> Result<(), Failure> {
     loop {
         let frame = poll_fn(|cx| match stream.poll_reset(cx) {
-            Poll::Ready(_) => Poll::Ready(Err(())),
-            Poll::Pending => Pin::new(&mut body).poll_frame(cx).map(Ok),
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => Pin::new(&mut body).poll_frame(cx).map(Some),
         });
-        let Ok(frame) = frame.await else { return Ok(()) };
+        let Some(frame) = frame.await else { return Ok(()) };
         let last = body.is_end_stream();
-        let sent = match frame {
-            None => stream.send_data(Bytes::new(), true),
-            Some(Err(broken)) => {
+        let sent = match frame.transpose() {
+            Err(broken) => {
                 stream.send_reset(Reason::CANCEL);
                 return Err(why(broken));
             }
-            Some(Ok(frame)) => match frame.into_data() {
+            Ok(None) => send_data(&mut stream, Bytes::new(), true).await,
+            Ok(Some(frame)) => match frame.into_data() {
                 Ok(data) if data.is_empty() && !last => continue,
-                Ok(data) => match send_data(&mut stream, data, last).await {
-                    Ok(()) if last => return Ok(()),
-                    Ok(()) => continue,
-                    Err(()) => return Ok(()),
-                },
+                Ok(data) => {
+                    let sent = send_data(&mut stream, data, last).await;
+                    if sent.is_some() && !last {
+                        continue;
+                    }
+                    sent
+                }
                 Err(frame) => {
-                    let trailers = frame.into_trailers().unwrap_or_default();
-                    let trailers = passable(trailers, &reserved).inspect_err(|_| stream.send_reset(Reason::CANCEL))?;
+                    let trailers = passable(frame.into_trailers().unwrap_or_default(), &reserved);
+                    let trailers = trailers.inspect_err(|_| stream.send_reset(Reason::CANCEL))?;
                     match trailers.is_empty() {
-                        true => stream.send_data(Bytes::new(), true),
-                        false => stream.send_trailers(trailers),
+                        true => stream.send_data(Bytes::new(), true).ok(),
+                        false => stream.send_trailers(trailers).ok(),
                     }
                 }
             },
         };
-        // Both ends know.
+        // Whether it was sent whole: both ends know.
         let _ = sent;
         return Ok(());
     }
 }
 
-/// Sends a piece as the upstream has room for it; an error when it wants no more.
-async fn send_data(stream: &mut Stream, mut data: Bytes, last: bool) -> Result<(), ()> {
+/// Sends a piece as the upstream has room for it; None when it wants no more.
+async fn send_data(stream: &mut Stream, mut data: Bytes, last: bool) -> Option<()> {
     if data.is_empty() {
-        return stream.send_data(data, last).map_err(drop);
+        return stream.send_data(data, last).ok();
     }
     while !data.is_empty() {
         stream.reserve_capacity(data.len());
@@ -140,11 +133,11 @@ async fn send_data(stream: &mut Stream, mut data: Bytes, last: bool) -> Result<(
             Poll::Ready(_) => Poll::Ready(None),
             Poll::Pending => stream.poll_capacity(cx),
         });
-        let room = room.await.and_then(Result::ok).ok_or(())?;
+        let room = room.await?.ok()?;
         let piece = data.split_to(room.min(data.len()));
-        stream.send_data(piece, last && data.is_empty()).map_err(drop)?;
+        stream.send_data(piece, last && data.is_empty()).ok()?;
     }
-    Ok(())
+    Some(())
 }
 
 /// What may pass of a client's trailers.
