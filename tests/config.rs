@@ -12,7 +12,8 @@ use std::{
 };
 
 use gatehouse::config::{
-    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Route, Segment, Source, Target,
+    Combine, Config, Forwarded, Identity, Isolation, LogFormat, OnFailure, Output, Part, Route, Segment, Source,
+    Target, Timeouts,
 };
 
 const MINIMAL: &str = "[listeners.web]\naddress = '127.0.0.1:0'\n[upstreams.app]\nurl = 'http://localhost:3000'\n\
@@ -97,6 +98,10 @@ fn the_full_configuration_loads() {
     assert_eq!((body.schema.as_path(), body.required, body.bytes), (Path::new("pet.schema.json"), false, 256 << 10));
     let times = |route: &Route| route.websocket.map(|it| (it.idle_timeout.as_secs(), it.max_time.as_secs()));
     assert_eq!((times(pet), times(&config.routes[1])), (Some((300, 43_200)), None));
+    let minutes = |time: Option<Duration>| time.map(|time| time.as_secs() / 60);
+    let Timeouts { first_byte, idle, body_idle } = pet.timeouts;
+    assert_eq!([first_byte, idle, body_idle].map(minutes), [Some(2), Some(60), Some(60)]);
+    assert_eq!(config.routes[1].timeouts, Timeouts::default());
 }
 
 #[test]

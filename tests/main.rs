@@ -23,6 +23,7 @@ mod faults;
 mod fuzz;
 mod grants;
 mod hotload;
+mod http2;
 mod inspect;
 mod kit;
 mod lifecycle;

@@ -7,6 +7,7 @@ mod held;
 mod http2;
 mod process;
 pub(crate) mod raw;
+pub(crate) mod streams;
 pub(crate) mod tls;
 mod upstream;
 

@@ -14,6 +14,9 @@ pub(crate) fn log(worker: &Worker, exchange: &Exchange) {
     if let Some(route) = exchange.route {
         exchange.snapshot.chains[route].requests.inc();
     }
+    if let Some(status) = exchange.outcome.grpc_status {
+        worker.gateway.metrics.grpc_answered(status);
+    }
     let failure = exchange.outcome.failure.as_ref();
     if let Some(failure) = failure {
         worker.gateway.metrics.failed(failure.code());
@@ -47,6 +50,7 @@ fn line(exchange: &Exchange) {
         path = request.target.path(),
         route = exchange.route_name(),
         status,
+        grpc_status = outcome.grpc_status,
         duration_us = outcome.duration.as_micros() as u64,
         upstream_us = outcome.upstream.map(|time| time.as_micros() as u64),
         endpoint = outcome.endpoint.as_ref().map(|(endpoint, _)| &*endpoint.name),

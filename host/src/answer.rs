@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     connection::InFlight,
     exchange::{Exchange, Response},
     failure::Failure,
-    panics,
-    upstream::{Switched, UpstreamBody, discard},
+    panics, reply,
+    upstream::{Http2Body, Switched, UpstreamBody, discard},
     worker::Worker,
 };
 
@@ -33,6 +33,10 @@ pub(crate) enum AnswerBody {
     Whole(Option<Bytes>),
     /// As the upstream sends it.
     Upstream(UpstreamBody),
+    /// The same over HTTP/2.
+    Http2(Box<Http2Body>),
+    /// In one piece, and the trailers behind it.
+    Trailed(Option<Bytes>, Option<Box<HeaderMap>>),
     /// Through chunk filters.
     Piped(AnyBody),
     /// None: the connection of the upstream speaks another protocol from here on.
@@ -83,6 +87,11 @@ impl Body for AnswerBody {
             Self::Empty | Self::Switched(_) => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Http2(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Trailed(bytes, trailers) => {
+                let data = bytes.take().filter(|bytes| !bytes.is_empty()).map(Frame::data);
+                Poll::Ready(data.or_else(|| trailers.take().map(|trailers| Frame::trailers(*trailers))).map(Ok))
+            }
             Self::Piped(body) => body.as_mut().poll_frame(cx),
         }
     }
@@ -92,6 +101,8 @@ impl Body for AnswerBody {
             Self::Empty | Self::Switched(_) => true,
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::Upstream(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
+            Self::Trailed(bytes, trailers) => bytes.is_none() && trailers.is_none(),
             Self::Piped(body) => body.is_end_stream(),
         }
     }
@@ -101,6 +112,8 @@ impl Body for AnswerBody {
             Self::Empty | Self::Switched(_) => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Upstream(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
+            Self::Trailed(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Piped(body) => body.size_hint(),
         }
     }
@@ -139,6 +152,14 @@ impl Open {
     /// Nothing is owed to the client any more.
     pub(crate) fn complete(&mut self) {
         self.complete = true;
+    }
+
+    /// The trailers of its answer have come.
+    #[cold]
+    fn see(&mut self, trailers: &HeaderMap) {
+        if self.exchange().grpc {
+            chain::edit(self.exchange()).outcome.grpc_status = reply::grpc::status(trailers);
+        }
     }
 
     /// It ends so.
@@ -210,6 +231,9 @@ impl Body for ResponseBody {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 open.in_flight.gave(bytes);
                 open.exchange().outcome.progress.add_response(bytes);
+                if let Some(trailers) = frame.trailers_ref() {
+                    open.see(trailers);
+                }
                 if this.body.is_end_stream() {
                     open.complete();
                 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
@@ -113,8 +114,8 @@ impl Body for ClientBody {
         this.idle.moved(&frame);
         match frame {
             None => Poll::Ready(None),
-            // The `trailer` that would announce them ends here, and a body without trailers is whole.
-            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
+            // Whoever sends them on decides what of them may pass; HTTP/1.1 sends none.
+            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(Some(Ok(frame))),
             Some(Err(_)) => broken(Failure::BodyBroken),
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
@@ -165,8 +166,16 @@ impl Idle {
     }
 }
 
-/// Gathers a whole body; None when it is longer than the limit.
+/// Gathers a whole body; None when it is longer than the limit. Its trailers are dropped.
 pub(crate) async fn collect<B>(body: B, limit: u64) -> Result<Option<Bytes>, Broken>
+where
+    B: Body<Data = Bytes, Error = Broken>,
+{
+    Ok(gather(body, limit).await?.map(|(whole, _)| whole))
+}
+
+/// The same with its trailers.
+pub(crate) async fn gather<B>(body: B, limit: u64) -> Result<Option<(Bytes, Option<HeaderMap>)>, Broken>
 where
     B: Body<Data = Bytes, Error = Broken>,
 {
@@ -174,14 +183,19 @@ where
         return Ok(None);
     }
     let mut body = std::pin::pin!(body);
-    let mut whole = BytesMut::new();
+    let (mut whole, mut trailers) = (BytesMut::new(), None);
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        // Trailers of a body that is rewritten as a whole have nothing left to trail.
-        let Ok(data) = frame?.into_data() else { continue };
+        let data = match frame?.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                trailers = frame.into_trailers().ok();
+                continue;
+            }
+        };
         if (whole.len() + data.len()) as u64 > limit {
             return Ok(None);
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Some(whole.freeze()))
+    Ok(Some((whole.freeze(), trailers)))
 }

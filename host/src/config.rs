@@ -12,6 +12,7 @@ mod problem;
 mod read;
 mod target;
 mod template;
+mod timeouts;
 mod tls;
 mod upstream;
 mod validator;
@@ -24,8 +25,9 @@ pub use overload::{Overload, Priority};
 pub use problem::{Problem, Problems, Source};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
+pub use timeouts::Timeouts;
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
-pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Upstream};
+pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Protocol, Retries, Upstream};
 pub use validator::{BodyRule, Validator};
 pub use websocket::WebSocket;
 
@@ -414,6 +416,8 @@ pub struct Route {
     pub priority: Priority,
     /// Where WebSockets may be opened to its upstream; default not.
     pub websocket: Option<WebSocket>,
+    /// Its own time-outs.
+    pub timeouts: Timeouts,
 }
 
 /// How several authorizers combine. One that abstains does not count; when all do, the answer is 401.

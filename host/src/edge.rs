@@ -11,15 +11,39 @@ pub(crate) mod fuzz;
 mod hop;
 mod own;
 mod survey;
+mod trailer;
 
 pub(crate) use authority::{Authorities, authority};
 pub(crate) use client::{client_address, is_trusted};
 pub(crate) use foreign::strip_request;
-pub(crate) use hop::{is_hop_by_hop, options, strip_hop_by_hop};
+pub(crate) use hop::{is_hop_by_hop, options, strip_answer, strip_hop_by_hop, takes_trailers};
 pub(crate) use own::Own;
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Survey, is_grpc};
+pub(crate) use trailer::{strip_request_trailers, strip_trailers};
 
-use http::{HeaderMap, HeaderValue, Version, header::VIA};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header::VIA};
+
+/// Where header fields are put.
+pub(crate) trait Fields {
+    /// Puts one behind those that are there.
+    fn put(&mut self, name: &str, value: &[u8]);
+}
+
+/// As HTTP/1.1 has them.
+impl Fields for Vec<u8> {
+    fn put(&mut self, name: &str, value: &[u8]) {
+        write_field(self, name, value);
+    }
+}
+
+/// What is no field of HTTP is left out.
+impl Fields for HeaderMap {
+    fn put(&mut self, name: &str, value: &[u8]) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value)) {
+            self.append(name, value);
+        }
+    }
+}
 
 /// Writes a header field as HTTP/1.1 has it.
 pub(crate) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {

@@ -43,6 +43,10 @@ pub struct Exchange {
     pub allowed_origin: Option<Box<HeaderValue>>,
     /// Where it is a WebSocket handshake that the route lets pass: its `Sec-WebSocket-Key`.
     pub websocket_key: Option<Box<HeaderValue>>,
+    /// Whether the client asked by gRPC, and reads no other answer.
+    pub grpc: bool,
+    /// Whether it takes trailers (`TE`).
+    pub trailers: bool,
     /// How it went.
     pub outcome: Outcome,
 }
@@ -94,6 +98,8 @@ pub struct Outcome {
     pub plugins: Vec<(usize, Duration)>,
     /// How it stands with the rate limits of its route.
     pub standings: Vec<Standing>,
+    /// What the answer to a gRPC call says of it.
+    pub grpc_status: Option<u16>,
     /// What ended it, when it did not go well.
     pub failure: Option<Failure>,
     /// From start to the last byte; set at the end.

@@ -137,14 +137,20 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {
-            let response = errors::answer(&failure, exchange);
+            let response = match exchange.grpc {
+                true => reply::grpc::told(reply::of_failure(&failure, exchange.id), Some(&failure.public())),
+                false => errors::answer(&failure, exchange),
+            };
             chain::edit(exchange).outcome.failure = Some(failure);
             respond(exchange, response)
         }
     }
 }
 
-fn respond(exchange: &mut Arc<Exchange>, response: Response<bytes::Bytes>) -> AnswerBody {
+fn respond(exchange: &mut Arc<Exchange>, mut response: Response<bytes::Bytes>) -> AnswerBody {
+    if exchange.grpc {
+        response = reply::grpc::told(response, None);
+    }
     let (head, body) = response.into_parts();
     let response = exchange::Response { status: head.status, headers: head.headers };
     chain::edit(exchange).response = Some(response);
@@ -163,6 +169,9 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
         cors::tell(&exchange.snapshot.config.cors[cors], origin, &mut head.headers);
     }
     ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
+    if exchange.grpc {
+        exchange.outcome.grpc_status = reply::grpc::status(&head.headers);
+    }
     let status = head.status;
     let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
@@ -190,7 +199,8 @@ fn client_body(exchange: &Exchange, route: usize, limit: u64, body: Incoming) ->
     }
     let config = &exchange.snapshot.config;
     let rate = config.routes[route].body_min_rate.unwrap_or(config.limits.body_min_rate);
-    let patience = Patience::new(config.limits.body_idle_timeout, rate);
+    let own = exchange.route.and_then(|route| config.routes[route].timeouts.body_idle);
+    let patience = Patience::new(own.unwrap_or(config.limits.body_idle_timeout), rate);
     let progress = exchange.outcome.progress.clone();
     RequestBody::Client(crate::body::ClientBody::new(body, limit, patience, progress))
 }

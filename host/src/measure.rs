@@ -44,6 +44,8 @@ pub fn exchange(snapshot: &Arc<Snapshot>, path: &'static str, headers: HeaderMap
         attributes: Vec::new(),
         allowed_origin: None,
         websocket_key: None,
+        grpc: false,
+        trailers: false,
         outcome: Outcome::default(),
     }))
 }

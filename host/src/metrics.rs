@@ -51,6 +51,7 @@ struct Inner {
     late: Gauge<f64, AtomicU64>,
     shedding: Gauge<f64, AtomicU64>,
     memory: Gauge<u64, AtomicU64>,
+    grpc_answers: Family<StatusLabels, Counter>,
     reloads: Family<ResultLabels, Counter>,
     generation: Gauge<u64, AtomicU64>,
     snapshots_alive: Gauge,
@@ -102,6 +103,11 @@ struct PluginLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ResultLabels {
     result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StatusLabels {
+    status: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -172,6 +178,7 @@ impl Default for Metrics {
             late: Gauge::default(),
             shedding: Gauge::default(),
             memory: Gauge::default(),
+            grpc_answers: Family::default(),
             reloads: Family::default(),
             generation: Gauge::default(),
             snapshots_alive: Gauge::default(),
@@ -224,6 +231,7 @@ impl Inner {
         registry.register("overload_pressure", shedding, self.shedding.clone());
         let memory = "Memory of the process, where `max_memory` is set";
         registry.register("memory_bytes", memory, self.memory.clone());
+        registry.register("grpc_answers", "Answers to gRPC calls, by grpc-status", self.grpc_answers.clone());
         registry.register("reloads", "Loads of the configuration", self.reloads.clone());
         registry.register("generation", "Number of the configuration that serves", self.generation.clone());
         let loaded = "Loaded configurations: that which serves, and older ones that exchanges under way still use";
@@ -315,6 +323,12 @@ impl Metrics {
     /// Counts a client that has to wait.
     pub(crate) fn client_waits(&self) {
         self.0.clients_waited.inc();
+    }
+
+    /// Counts an answer to a gRPC call by its status. Who answers may have made one up.
+    pub(crate) fn grpc_answered(&self, status: u16) {
+        let status = if status <= 16 { status.to_string() } else { "other".to_owned() };
+        self.0.grpc_answers.get_or_create(&StatusLabels { status }).inc();
     }
 
     /// Counts a load of the configuration; `generation` is what now serves.

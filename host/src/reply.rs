@@ -3,6 +3,8 @@
 //! The body is JSON: `{"code": "...", "message": "...", "request_id": "..."}`. Codes are stable; messages are for
 //! people; neither carries text from a plugin or an upstream. The log has the whole story under the request id.
 
+pub(crate) mod grpc;
+
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,

@@ -243,7 +243,7 @@ fn connectors(
     let serving = serving.map_or(&[][..], |snapshot| snapshot.endpoints(&upstream.name));
     let load = |endpoint: &config::Endpoint| {
         let before = serving.iter().find_map(|before| before.connector_of(endpoint));
-        upstream.tls.as_ref().map(|tls| Connector::load(tls, &endpoint.host, before))
+        upstream.tls.as_ref().map(|tls| Connector::load(tls, upstream.protocol, &endpoint.host, before))
     };
     let table = ["upstreams", &upstream.name, "tls"];
     let mut loaded = Vec::new();
@@ -276,7 +276,7 @@ fn balancer(
         .map(|(endpoint, connector)| {
             let digest = connector.as_ref().map(|connector| connector.digest);
             let number = number((endpoint.host.clone(), endpoint.port, digest));
-            let same = serving.iter().find(|before| before.is_same(number, upstream.health_check.as_ref()));
+            let same = serving.iter().find(|before| before.is_same(number, upstream));
             same.cloned().unwrap_or_else(|| Endpoint::new(upstream, endpoint, number, connector, metrics))
         })
         .collect();

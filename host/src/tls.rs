@@ -1,7 +1,8 @@
 //! TLS. Of listeners: versions and ciphers of Mozilla's "intermediate" configuration, HTTP/2 and HTTP/1.1 by ALPN (RFC
 //! 7301), a certificate by the name that the client asks for (SNI, RFC 6066 section 3), and clients' own certificates.
 //!
-//! To upstreams: their certificate is always verified, and HTTP/1.1 is spoken.
+//! To upstreams: their certificate is always verified, and HTTP/1.1 or, where the configuration says so, HTTP/2 is
+//! spoken.
 //!
 //! What is loaded belongs to a snapshot: a reload reads the files again, and new connections use what they hold then.
 

@@ -375,6 +375,8 @@ impl Scene {
             attributes: attributes.collect(),
             allowed_origin: None,
             websocket_key: None,
+            grpc: false,
+            trailers: false,
             outcome: exchange::Outcome::default(),
         }))
     }

@@ -1,4 +1,4 @@
-//! Requests to upstreams over kept connections, HTTP/1.1.
+//! Requests to upstreams over kept connections, HTTP/1.1; `http2.rs` has what differs over HTTP/2.
 //!
 //! A kept connection that the upstream closed in the meantime costs the client nothing: a request that never left is
 //! sent again on a new one, and so is one that got no byte of an answer, if it has no body and repeating it is safe. By the
@@ -12,6 +12,7 @@ mod framing;
 pub(crate) mod fuzz;
 mod head;
 pub(crate) mod health;
+mod http2;
 mod pool;
 mod sending;
 mod stream;
@@ -21,10 +22,11 @@ pub(crate) use balance::{Balancer, hash};
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use endpoint::{Endpoint, Health};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
+pub(crate) use http2::{Http2Body, Message};
 pub(crate) use pool::Pools;
 pub(crate) use switched::Switched;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::{task::spawn_local, time::Instant};
@@ -52,8 +54,10 @@ pub(crate) struct Request<'a> {
     pub(crate) key: Option<u64>,
     pub(crate) pools: &'a Pools,
     pub(crate) method: &'a Method,
-    /// The header section as it leaves, in a buffer of [`Pools::buffer`].
+    /// The header section as it leaves, in a buffer of [`Pools::buffer`]; empty where `message` is what leaves.
     pub(crate) head: Vec<u8>,
+    /// What leaves over HTTP/2, where the upstream speaks that.
+    pub(crate) message: Option<Box<Message>>,
     pub(crate) outgoing: Outgoing,
     pub(crate) body: RequestBody,
     /// An empty map, whose memory is used for the answer.
@@ -61,6 +65,8 @@ pub(crate) struct Request<'a> {
     /// Whether it asks for the protocol to be switched.
     pub(crate) upgrades: bool,
     pub(crate) progress: &'a Arc<Progress>,
+    /// Time-outs of the route, in place of the upstream's.
+    pub(crate) timeouts: &'a config::Timeouts,
     /// Now.
     pub(crate) now: Instant,
 }
@@ -70,19 +76,46 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: UpstreamBody,
+    pub(crate) body: Body,
     /// Who gave it, where that was a choice.
     pub(crate) endpoint: Option<Arc<Endpoint>>,
     /// Endpoints that gave none before.
     pub(crate) retries: u32,
 }
 
+/// The body of an answer.
+pub(crate) enum Body {
+    Http1(UpstreamBody),
+    Http2(Box<Http2Body>),
+}
+
+impl Body {
+    /// Lets a request be under way for as long as there is more of its answer.
+    fn is_of(&mut self, under_way: UnderWay) {
+        match self {
+            Self::Http1(body) => body.is_of(under_way),
+            Self::Http2(body) => body.is_of(under_way),
+        }
+    }
+
+    /// Nobody wants it. A stream of HTTP/2 ends with it.
+    fn is_left(self) {
+        match self {
+            Self::Http1(body) => drop(spawn_local(discard(body))),
+            Self::Http2(_) => {}
+        }
+    }
+}
+
 /// A request on its way.
 struct Outbound<'a> {
     upstream: &'a config::Upstream,
+    first_byte_timeout: Duration,
+    idle_timeout: Duration,
     pools: &'a Pools,
     asked: Asked<'a>,
     head: Vec<u8>,
+    message: Option<Box<Message>>,
     /// How the body is sent, and the body until it is handed over.
     outgoing: Outgoing,
     body: Option<RequestBody>,
@@ -97,10 +130,14 @@ struct Missed {
 
 /// Sends a request and waits for the header section of the answer.
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
-    let Request { upstream, balancer, key, pools, method, head, outgoing, body, headers, upgrades, progress, now } =
-        request;
+    let Request { upstream, balancer, key, pools, method, head, message, .. } = request;
+    let Request { outgoing, body, headers, upgrades, progress, timeouts, now, .. } = request;
     let asked = Asked { method, upgrades };
-    let mut outbound = Outbound { upstream, pools, asked, head, outgoing, body: Some(body), progress };
+    let first_byte_timeout = timeouts.first_byte.unwrap_or(upstream.first_byte_timeout);
+    let idle_timeout = timeouts.idle.unwrap_or(upstream.idle_timeout);
+    let body = Some(body);
+    let mut outbound =
+        Outbound { upstream, first_byte_timeout, idle_timeout, pools, asked, head, message, outgoing, body, progress };
     let repeatable = outbound.is_repeatable();
     outbound.join();
     let room = balancer.enter(upstream).await?;
@@ -164,7 +201,7 @@ impl Outbound<'_> {
                 return Ok(answer);
             }
             match asked {
-                Ok(answer) => drop(spawn_local(discard(answer.body))),
+                Ok(answer) => answer.body.is_left(),
                 Err(Missed { failure, .. }) => tracing::debug!(endpoint = &*endpoint.name, "asked in vain: {failure}"),
             }
             tried.push(index);
@@ -181,7 +218,14 @@ impl Outbound<'_> {
         repeatable: bool,
         now: Instant,
     ) -> Result<Answer, Missed> {
-        let config::Upstream { connect_timeout, first_byte_timeout, idle_timeout, .. } = *self.upstream;
+        if let Some(message) = self.message.take() {
+            // Boxed, as the room for it is paid by every request.
+            let answered = Box::pin(self.ask_http2(&message, endpoint, repeatable)).await;
+            self.message = Some(message);
+            return answered;
+        }
+        let (first_byte_timeout, idle_timeout) = (self.first_byte_timeout, self.idle_timeout);
+        let connect_timeout = self.upstream.connect_timeout;
         let pool = self.pools.of(endpoint.number);
         let mut kept = pool.take(now);
         loop {
@@ -205,6 +249,7 @@ impl Outbound<'_> {
                     let (keepalive, most) = (self.upstream.keepalive_timeout, self.upstream.max_idle);
                     let back = Back { pool, keep, keepalive, most };
                     let body = UpstreamBody::new(framing, connection, sending, idle_timeout, back);
+                    let body = Body::Http1(body);
                     return Ok(Answer { status, version, headers, body, endpoint: None, retries: 0 });
                 }
                 Err(Lost::Failed(failure)) => return Err(Missed { failure, may_repeat: false }),
@@ -226,6 +271,7 @@ impl Outbound<'_> {
     /// Puts a short body that is here as a whole behind the header section.
     fn join(&mut self) {
         if let Some(RequestBody::Whole(Some(bytes))) = &self.body
+            && self.message.is_none()
             && bytes.len() <= JOINED
         {
             self.head.extend_from_slice(bytes);
@@ -247,7 +293,7 @@ impl Outbound<'_> {
                 lent.map(|(write, body)| Sending::start(write, body, outgoing, self.progress.clone()))
             }
         };
-        let most = self.upstream.first_byte_timeout;
+        let most = self.first_byte_timeout;
         let head = connection.answer(self.asked, headers, &mut sending, most).await?;
         Ok((head, sending))
     }

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -18,16 +18,18 @@ const SECTIONS: [(&str, &str); 9] = [
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
     ("`[overload]`", "[overload]"),
+    ("`[routes.NAME.timeouts]`", "[routes.t]\npath = '/t'\nupstream = 'app'\n[routes.t.timeouts]"),
     ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
 /// Fields of upstreams and plugins that are none.
-const NO_LIMITS: [&str; 12] = [
+const NO_LIMITS: [&str; 13] = [
     "name",
     "host",
     "port",
     "tls",
     "endpoints",
+    "protocol",
     "weight",
     "balance",
     "retries",
@@ -113,6 +115,8 @@ fn every_documented_default_is_the_default() {
             "no limit",
             "a quarter of all, at least 100",
             "0, 1 with several endpoints",
+            "the upstream's",
+            "that of [limits]",
         ]
         .contains(&&*row.default)
     }) {

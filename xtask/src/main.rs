@@ -12,6 +12,7 @@ mod component;
 mod demo;
 mod figure;
 mod fuzz;
+mod grpc;
 mod guests;
 mod languages;
 mod pip;
@@ -64,6 +65,8 @@ enum Command {
     Tls,
     /// Holds a WebSocket through the gateway against one without it, by the cases of Autobahn
     Websocket(websocket::Options),
+    /// Holds a call of gRPC through the gateway against one without it, by gRPC's own client and server
+    Grpc,
     /// Holds the dependencies against deny.toml: advisories, licences, bans, sources
     Audit(audit::Options),
     /// Serves the example upstream alone
@@ -95,6 +98,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Tls => tls::run(),
         Command::Websocket(options) => websocket::run(&options),
+        Command::Grpc => grpc::run(),
         Command::Audit(options) => audit::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }

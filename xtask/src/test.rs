@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    apt, demo,
+    apt, demo, grpc,
     guests::{self, Way},
     process::{self, Running},
     slow, soak, tidy, tls, websocket,
@@ -35,6 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         step("TLS, by sslyze", tls::check)?;
         step("WebSocket, by Autobahn's cases", || websocket::check(false))?;
         step("slow clients, by slowhttptest", || slow::check(&slow::Options { connections: 100 }))?;
+        step("gRPC, by its own client and server", grpc::check)?;
         step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
         step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;

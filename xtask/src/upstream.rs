@@ -1,5 +1,5 @@
-//! The example upstream: answers every request with JSON that repeats what it received, but for `/profiles/NAME` and
-//! WebSockets.
+//! The example upstream: answers every request with JSON that repeats what it received, but for `/profiles/NAME`,
+//! `/events` and WebSockets.
 //!
 //! It needs nothing but the standard library, and serves kept-alive connections with a thread each. It trusts whoever
 //! reaches it: it is for the loopback address.
@@ -10,6 +10,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -56,6 +57,9 @@ fn connection(stream: &TcpStream) -> Option<()> {
             let user = request.header("x-user").unwrap_or("stranger");
             return websocket::talk(stream, reader, request.header("sec-websocket-key")?, user);
         }
+        if request.target == "/events" {
+            return events(writer);
+        }
         let body = request.answer();
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-powered-by: {POWERED_BY}\r\n\r\n",
@@ -64,6 +68,19 @@ fn connection(stream: &TcpStream) -> Option<()> {
         let sent = if request.method == "HEAD" { head } else { head + &body };
         writer.write_all(sent.as_bytes()).ok()?;
     }
+}
+
+/// Three events, one after the other, and the end.
+fn events(mut writer: &TcpStream) -> Option<()> {
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    writer.write_all(head.as_bytes()).ok()?;
+    for number in 1..=3 {
+        thread::sleep(Duration::from_millis(300));
+        let event = format!("id: {number}\ndata: tick {number}\n\n");
+        writer.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).ok()?;
+    }
+    writer.write_all(b"0\r\n\r\n").ok()
 }
 
 struct Request {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame};
 
 use super::{AnyBody, Broken};
@@ -38,6 +39,8 @@ struct Pipe {
     /// Pieces that wait for the plugin.
     waiting: VecDeque<Bytes>,
     source_ended: bool,
+    /// What comes behind all pieces. The plugin does not see it.
+    trailers: Option<Box<HeaderMap>>,
     stage: Stage,
     passed_any: bool,
 }
@@ -62,6 +65,7 @@ pub(crate) async fn filtered(
         direction,
         waiting: VecDeque::new(),
         source_ended: false,
+        trailers: None,
         stage: Stage::Ready(session),
         passed_any: false,
     });
@@ -100,7 +104,7 @@ impl Body for Pipe {
         let this = self.get_mut();
         loop {
             match std::mem::replace(&mut this.stage, Stage::Done) {
-                Stage::Done => return Poll::Ready(None),
+                Stage::Done => return Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers)))),
                 Stage::Ready(mut session) => match this.next_piece(cx) {
                     Poll::Ready(Ok((piece, last))) => {
                         let call = call(session, this.exchange.clone(), this.direction, piece, last);
@@ -131,7 +135,7 @@ impl Body for Pipe {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.stage, Stage::Done)
+        matches!(self.stage, Stage::Done) && self.trailers.is_none()
     }
 }
 
@@ -144,7 +148,13 @@ impl Pipe {
                 None => self.source_ended = true,
                 Some(Err(broken)) => return Poll::Ready(Err(broken)),
                 Some(Ok(frame)) => {
-                    let Ok(mut data) = frame.into_data() else { continue };
+                    let mut data = match frame.into_data() {
+                        Ok(data) => data,
+                        Err(frame) => {
+                            self.trailers = frame.into_trailers().ok().map(Box::new);
+                            continue;
+                        }
+                    };
                     while data.len() > PIECE {
                         self.waiting.push_back(data.split_to(PIECE));
                     }

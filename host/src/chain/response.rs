@@ -8,7 +8,7 @@ use http::header::CONTENT_LENGTH;
 use super::{Stop, edit, failed, guarded, request::stopped, said, session};
 use crate::{
     answer::AnswerBody,
-    body::{AnyBody, Direction, collect, filtered},
+    body::{AnyBody, Direction, filtered, gather},
     exchange::{Exchange, Response},
     failure::Failure,
     plugin::{Plugin, PluginReply, ResponseAction, Session},
@@ -88,11 +88,17 @@ async fn whole_body(
 ) -> Result<(), Stop> {
     let limit = session.response_body_limit(exchange).await.map_err(|fault| failed(plugin, fault))?;
     let Some(limit) = limit else { return Ok(()) };
-    let whole = collect(std::mem::replace(body, AnswerBody::Empty), limit).await.map_err(stopped)?;
-    let whole = whole.ok_or(Failure::UpstreamBodyTooLarge)?;
+    let whole = gather(std::mem::replace(body, AnswerBody::Empty), limit).await.map_err(stopped)?;
+    let (whole, trailers) = whole.ok_or(Failure::UpstreamBodyTooLarge)?;
     let action = session.on_response_body(exchange, whole.to_vec()).await;
     put(exchange, body, whole);
-    take_on(exchange, plugin, action.map_err(|fault| failed(plugin, fault))?, body);
+    let action = action.map_err(|fault| failed(plugin, fault))?;
+    // An answer in its place has no trailers of this one.
+    let trailers = trailers.filter(|_| !matches!(action, ResponseAction::Replace(_)));
+    take_on(exchange, plugin, action, body);
+    if let (Some(trailers), AnswerBody::Whole(whole)) = (trailers, &mut *body) {
+        *body = AnswerBody::Trailed(whole.take(), Some(Box::new(trailers)));
+    }
     Ok(())
 }
 

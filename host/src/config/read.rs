@@ -17,6 +17,7 @@ mod route;
 mod server;
 mod syntax;
 mod target;
+mod timeouts;
 mod tls;
 mod upstream;
 mod validator;
@@ -88,6 +89,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         rate_limits: rate_limits.iter().map(|entry| entry.name).collect(),
         cors: cors.iter().map(|entry| entry.name).collect(),
         validators: validators.iter().map(|entry| entry.name).collect(),
+        http2: Vec::new(),
     };
     let errors = each(errors, |entry, table| error::error(entry, table, &names.plugins));
     let cors = each(cors, cors::cors);
@@ -95,6 +97,10 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let rate_limits = each(rate_limits, rate_limit::rate_limit);
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
+    let http2: Vec<&str> = (upstreams.iter().filter(|upstream| upstream.protocol == super::Protocol::Http2))
+        .map(|upstream| &*upstream.name)
+        .collect();
+    let names = route::Names { http2, ..names };
     let routes = route::routes(routes, &names, &rate_limits, limits.uri_bytes);
     root.finish(&ANSWERS);
 

@@ -13,6 +13,8 @@ pub struct Upstream {
     pub name: String,
     /// `url`, or `endpoints`: one at least.
     pub endpoints: Vec<Endpoint>,
+    /// What is spoken to them; default HTTP/1.1.
+    pub protocol: Protocol,
     /// Which endpoint a request goes to; default in turn.
     pub balance: Balance,
     /// Where the URLs are of `https`.
@@ -27,7 +29,7 @@ pub struct Upstream {
     pub keepalive_timeout: Duration,
     /// Unused connections kept per worker and endpoint; default 128.
     pub max_idle: usize,
-    /// Requests under way at the same time, of all workers, each with a connection of its own; default no limit.
+    /// Requests under way at the same time, of all workers; default no limit.
     pub max_requests: Option<usize>,
     /// Requests that may wait for one to end, no longer than `connect_timeout`; default none. Beyond: 503.
     pub max_pending: usize,
@@ -37,6 +39,15 @@ pub struct Upstream {
     pub ejection: Ejection,
     /// How endpoints are looked at, beside requests; default not at all.
     pub health_check: Option<HealthCheck>,
+}
+
+/// `protocol`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 and nothing else: with prior knowledge, or chosen by ALPN where the URLs are of `https`.
+    Http2,
 }
 
 /// One of `endpoints`.

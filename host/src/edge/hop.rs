@@ -5,7 +5,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONNECTION, CONTENT_LENGTH, HOST},
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER},
 };
 
 /// Named by `Connection` or not, these stay: they frame and address the message, and the host alone decides on them.
@@ -31,6 +31,23 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in own {
         headers.remove(name);
     }
+}
+
+/// The same for an answer over HTTP/2, where `Connection` is malformed (RFC 9113 section 8.2.2). Its trailers go on, and so
+/// does what announces them.
+pub(crate) fn strip_answer(headers: &mut HeaderMap) {
+    let is_own = |name: &&HeaderName| is_hop_by_hop(name.as_str()) && *name != TRAILER;
+    let own: Vec<HeaderName> = headers.keys().filter(is_own).cloned().collect();
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+/// Whether a message says that its sender takes trailers (RFC 9110 section 10.1.4).
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(TE).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
 }
 
 /// Whether a header always belongs to its hop.

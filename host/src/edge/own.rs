@@ -10,7 +10,7 @@ use http::{
     header::{CONTENT_LENGTH, FORWARDED, HOST, HeaderName, VIA},
 };
 
-use super::{Via, write_field};
+use super::{Fields, Via};
 use crate::{config, exchange::RequestId};
 
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,32 +46,32 @@ impl Own<'_> {
     ///
     /// The address is the peer's: each hop adds the one it sees. Protocol and host are those of the first hop, so a
     /// trusted proxy's stay; `X-Forwarded-Host` is left out when the client named no host.
-    pub(crate) fn write(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
-        write_field(out, "host", self.authority.as_bytes());
+    pub(crate) fn write(&self, headers: &HeaderMap, out: &mut impl Fields) {
+        out.put("host", self.authority.as_bytes());
         for (name, value) in headers {
             if !self.replaces(name) {
-                write_field(out, name.as_str(), value.as_bytes());
+                out.put(name.as_str(), value.as_bytes());
             }
         }
         if self.speaks_x_forwarded() {
             self.append(headers, &X_FORWARDED_FOR, self.peer_text, out);
             if !self.keeps(headers, &X_FORWARDED_PROTO) {
-                write_field(out, X_FORWARDED_PROTO.as_str(), self.scheme.as_bytes());
+                out.put(X_FORWARDED_PROTO.as_str(), self.scheme.as_bytes());
             }
             if !self.authority.is_empty() && !self.keeps(headers, &X_FORWARDED_HOST) {
-                write_field(out, X_FORWARDED_HOST.as_str(), self.authority.as_bytes());
+                out.put(X_FORWARDED_HOST.as_str(), self.authority.as_bytes());
             }
         }
         if self.speaks_rfc7239() {
             self.append(headers, &FORWARDED, &self.element(), out);
         }
         if let Some(via) = self.via {
-            write_field(out, VIA.as_str(), via.value(self.version).as_bytes());
+            out.put(VIA.as_str(), via.value(self.version).as_bytes());
         }
-        write_field(out, X_REQUEST_ID, self.id.as_str().as_bytes());
+        out.put(X_REQUEST_ID, self.id.as_str().as_bytes());
         for (name, value) in self.route {
             if let Some(value) = value {
-                write_field(out, name.as_str(), value.as_bytes());
+                out.put(name.as_str(), value.as_bytes());
             }
         }
     }
@@ -108,12 +108,12 @@ impl Own<'_> {
     }
 
     /// Puts an entry behind those of a trusted proxy, all in one field, or in place of an untrusted client's.
-    fn append(&self, headers: &HeaderMap, name: &HeaderName, entry: &str, out: &mut Vec<u8>) {
+    fn append(&self, headers: &HeaderMap, name: &HeaderName, entry: &str, out: &mut impl Fields) {
         if !self.keeps(headers, name) {
-            return write_field(out, name.as_str(), entry.as_bytes());
+            return out.put(name.as_str(), entry.as_bytes());
         }
         let chain = headers.get_all(name).iter().map(HeaderValue::as_bytes).chain([entry.as_bytes()]);
-        write_field(out, name.as_str(), &chain.collect::<Vec<_>>().join(&b", "[..]));
+        out.put(name.as_str(), &chain.collect::<Vec<_>>().join(&b", "[..]));
     }
 
     /// An element of `Forwarded` (RFC 7239 section 4).

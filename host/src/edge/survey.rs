@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap,
-    header::{COOKIE, EXPECT, TRANSFER_ENCODING},
+    header::{CONTENT_TYPE, COOKIE, EXPECT, TRANSFER_ENCODING},
 };
 
 use super::{foreign::is_doubtful, hop::is_hop_by_hop};
@@ -25,6 +25,8 @@ pub(crate) struct Survey {
     pub(crate) cookies: usize,
     /// Whether something is expected.
     pub(crate) expects: bool,
+    /// Whether the body is one of gRPC.
+    pub(crate) grpc: bool,
 }
 
 impl Survey {
@@ -37,6 +39,7 @@ impl Survey {
             survey.hop_by_hop |= is_hop_by_hop(text);
             survey.doubtful |= is_doubtful(text);
             match text.as_bytes()[0] {
+                b'c' if name == CONTENT_TYPE => survey.grpc |= is_grpc(value.as_bytes()),
                 b'c' => survey.cookies += usize::from(name == COOKIE),
                 b'e' => survey.expects |= name == EXPECT,
                 b't' => survey.coded |= name == TRANSFER_ENCODING,
@@ -45,6 +48,14 @@ impl Survey {
         }
         survey
     }
+}
+
+/// `application/grpc`, with a message format behind `+` or without; not gRPC-Web, which is for those who see no trailers.
+pub(crate) fn is_grpc(content_type: &[u8]) -> bool {
+    const NAME: &[u8] = b"application/grpc";
+    content_type.split_at_checked(NAME.len()).is_some_and(|(name, rest)| {
+        name.eq_ignore_ascii_case(NAME) && rest.first().is_none_or(|next| matches!(next, b'+' | b';' | b' '))
+    })
 }
 
 #[cfg(test)]
@@ -76,5 +87,14 @@ mod tests {
         assert!(coded.coded && coded.hop_by_hop);
         assert_eq!(survey(&[("cookie", "a=b"), ("cookie", "c=d")]).cookies, 2);
         assert!(survey(&[("expect", "100-continue")]).expects);
+        for (value, grpc) in [
+            ("application/grpc", true),
+            ("Application/gRPC+proto", true),
+            ("application/grpc;x", true),
+            ("application/grpc-web", false),
+            ("application/grp", false),
+        ] {
+            assert_eq!(survey(&[("content-type", value)]).grpc, grpc, "{value}");
+        }
     }
 }

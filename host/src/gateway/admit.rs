@@ -54,6 +54,8 @@ pub(super) fn open(
         response: None,
         allowed_origin: None,
         websocket_key: None,
+        grpc: false,
+        trailers: false,
         attributes: peer.attributes.clone(),
         outcome: Outcome::default(),
     });
@@ -83,8 +85,9 @@ pub(super) fn admit(
 ) -> Result<(usize, RequestBody), Stop> {
     let snapshot = exchange.snapshot.clone();
     let config = &snapshot.config;
+    let survey = Survey::of(&exchange.request.headers);
+    exchange.grpc = survey.grpc;
     let request = &mut exchange.request;
-    let survey = Survey::of(&request.headers);
     within(&config.limits, &request.target, &survey)?;
     speakable(&request.method, &request.headers, &survey)?;
     let bad = |error: &dyn std::fmt::Display| Failure::BadRequest(error.to_string());
@@ -97,6 +100,7 @@ pub(super) fn admit(
     // Before anything reads a header: what `Connection` names is not for us either.
     let mut key = None;
     if survey.hop_by_hop {
+        exchange.trailers = edge::takes_trailers(&request.headers);
         key = websocket::key(&request.method, request.version, &request.headers);
         edge::strip_hop_by_hop(&mut request.headers);
     }

@@ -10,13 +10,13 @@ use crate::{
     answer::AnswerBody,
     body::RequestBody,
     chain,
-    config::{Balance, HashKey},
-    edge::{self, Own},
+    config::{Balance, HashKey, Protocol},
+    edge::{self, Fields, Own},
     exchange::{self, Exchange},
     failure::Failure,
     snapshot::Snapshot,
     template,
-    upstream::{self, Answer, Outgoing},
+    upstream::{self, Answer, Message, Outgoing},
     worker::Worker,
 };
 
@@ -33,7 +33,11 @@ pub(super) async fn forward(
     let key = key(&snapshot.config.upstreams[index].balance, exchange);
     let mut head = worker.upstreams.buffer();
     let upgrades = upgrade::prepare(exchange, &body);
-    let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
+    let upstream = &snapshot.config.upstreams[index];
+    let (outgoing, message) = match upstream.protocol {
+        Protocol::Http1 => (write_head(&mut head, &snapshot, exchange, route, peer, &body), None),
+        Protocol::Http2 => (Outgoing::Nothing, Some(message(&snapshot, exchange, route, peer, &body))),
+    };
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();
     if !snapshot.chains[route].reads_request_later() {
@@ -41,17 +45,19 @@ pub(super) async fn forward(
         headers.clear();
     }
     let sent = upstream::send(upstream::Request {
-        upstream: &snapshot.config.upstreams[index],
+        upstream,
         balancer: &snapshot.balancers[index],
         key,
         pools: &worker.upstreams,
         method: &exchange.request.method,
         head,
+        message,
         outgoing,
         body,
         headers,
         upgrades,
         progress: &exchange.outcome.progress,
+        timeouts: &snapshot.config.routes[route].timeouts,
         now: started.into(),
     });
     let Answer { status, version, mut headers, body, endpoint, retries } = sent.await?;
@@ -87,6 +93,37 @@ fn write_head(
     peer: &Peer,
     body: &RequestBody,
 ) -> Outgoing {
+    let request = &exchange.request;
+    upstream::write_request_line(out, &request.method, request.target.as_str());
+    say(snapshot, exchange, route, peer, out);
+    upgrade::ask(exchange, body, out);
+    let outgoing = outgoing(request, body);
+    upstream::write_framing(out, outgoing);
+    outgoing
+}
+
+/// The same for HTTP/2.
+#[cold]
+fn message(snapshot: &Snapshot, exchange: &Exchange, route: usize, peer: &Peer, body: &RequestBody) -> Box<Message> {
+    let request = &exchange.request;
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    say(snapshot, exchange, route, peer, &mut headers);
+    match outgoing(request, body) {
+        Outgoing::Empty => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"))),
+        Outgoing::Length(length) => drop(headers.insert(CONTENT_LENGTH, length.into())),
+        Outgoing::Nothing | Outgoing::Chunked => {}
+    }
+    let reserved = match body {
+        // Only these have trailers.
+        RequestBody::Client(_) | RequestBody::Piped(_) => snapshot.chains[route].reserved.clone(),
+        _ => Vec::new(),
+    };
+    let (authority, target) = (request.authority.parse().ok(), request.target.clone());
+    Box::new(Message { authority, target, headers, trailers: exchange.trailers, reserved })
+}
+
+/// The header section that leaves, but for what frames the body.
+fn say(snapshot: &Snapshot, exchange: &Exchange, route: usize, peer: &Peer, out: &mut impl Fields) {
     let config = &snapshot.config;
     let request = &exchange.request;
     let set = &config.routes[route].upstream_headers;
@@ -105,12 +142,7 @@ fn write_head(
         id: &exchange.id,
         route: &set,
     };
-    upstream::write_request_line(out, &request.method, request.target.as_str());
     own.write(&request.headers, out);
-    upgrade::ask(exchange, body, out);
-    let outgoing = outgoing(request, body);
-    upstream::write_framing(out, outgoing);
-    outgoing
 }
 
 /// How the body is framed: as itself says, whatever a header says. An empty one that was collected has a length too,

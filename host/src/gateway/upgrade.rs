@@ -18,7 +18,7 @@ use crate::{
     edge::write_field,
     exchange::Exchange,
     failure::Failure,
-    upstream::{Switched, UpstreamBody},
+    upstream::{Body, Switched},
     websocket,
 };
 
@@ -53,8 +53,12 @@ pub(super) fn answered(
     exchange: &Exchange,
     status: StatusCode,
     headers: &HeaderMap,
-    body: UpstreamBody,
+    body: Body,
 ) -> Result<AnswerBody, Failure> {
+    let body = match body {
+        Body::Http1(body) => body,
+        Body::Http2(body) => return Ok(AnswerBody::Http2(body)),
+    };
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(AnswerBody::Upstream(body));
     }

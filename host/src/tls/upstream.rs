@@ -10,8 +10,8 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Wrong, certificate, provider, roots};
-use crate::config::UpstreamTls;
+use super::{H2, Wrong, certificate, provider, roots};
+use crate::config::{Protocol, UpstreamTls};
 
 /// How an upstream's connections begin.
 #[derive(Clone)]
@@ -30,9 +30,19 @@ impl fmt::Debug for Connector {
 
 impl Connector {
     /// Reads the files, for an endpoint of a host. A session may be resumed with what is taken over from `serving`.
-    pub(crate) fn load(tls: &UpstreamTls, host: &str, serving: Option<&Self>) -> Result<Self, Vec<Wrong>> {
+    pub(crate) fn load(
+        tls: &UpstreamTls,
+        protocol: Protocol,
+        host: &str,
+        serving: Option<&Self>,
+    ) -> Result<Self, Vec<Wrong>> {
         let server_name = tls.server_name.as_deref().unwrap_or(host);
+        let spoken = match protocol {
+            Protocol::Http1 => b"http/1.1",
+            Protocol::Http2 => H2,
+        };
         let mut digest = Sha256::new();
+        digest.update(spoken);
         digest.update(server_name.as_bytes());
         let mut wrong: Vec<Wrong> = Vec::new();
         let roots = match &tls.ca {
@@ -57,7 +67,7 @@ impl Connector {
             None => builder.with_no_client_auth(),
             Some(own) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&own)))),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![spoken.to_vec()];
         Ok(Self { config: Arc::new(config), name, digest })
     }
 }

@@ -20,7 +20,7 @@ use super::{
     sending::{Sending, SendingEnded},
     switched::Switched,
 };
-use crate::{body::Broken, failure::Failure};
+use crate::{body::Broken, edge, failure::Failure};
 
 /// Most bytes of a body that are read at once.
 const READ: u64 = 64 << 10;
@@ -120,6 +120,18 @@ impl UpstreamBody {
         Poll::Ready(Some(Err(Broken::Failure(failure))))
     }
 
+    /// What of the trailers may pass.
+    #[cold]
+    fn trailers(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.framing.take_trailers() {
+            Ok(mut trailers) => {
+                edge::strip_trailers(&mut trailers);
+                Poll::Ready((!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers))))
+            }
+            Err(why) => self.fail(cx, Failure::UpstreamBroken(why.to_owned())),
+        }
+    }
+
     /// What is there of the body; None at its end.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let broken = |why: &str| Failure::UpstreamBroken(why.to_owned());
@@ -184,6 +196,9 @@ impl Body for UpstreamBody {
             }
             Ok(None) => {
                 self.finish();
+                if self.framing.has_trailers() {
+                    return self.trailers(cx);
+                }
                 Poll::Ready(None)
             }
             Err(failure) => self.fail(cx, failure),
@@ -191,7 +206,7 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.framing.is_done()
+        self.framing.is_done() && !self.framing.has_trailers()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -14,12 +14,7 @@ use std::{
 
 use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
-use tokio::{
-    io::AsyncWrite,
-    net::TcpStream,
-    time::{Instant, timeout},
-};
-use tokio_rustls::TlsConnector;
+use tokio::{io::AsyncWrite, time::Instant};
 use tokio_util::io::poll_read_buf;
 
 use super::{
@@ -32,7 +27,6 @@ use crate::{
     deadline::Deadline,
     descriptors::{Place, Upstreams},
     failure::Failure,
-    tls::Connector,
 };
 
 /// Room for a read at the beginning of an answer: with most answers all of it.
@@ -68,24 +62,8 @@ impl Connection {
         first_byte_timeout: Duration,
         descriptors: &Upstreams,
     ) -> Result<Box<Self>, Failure> {
-        let unreachable = |error: io::Error| Failure::UpstreamUnreachable(format!("{}: {error}", endpoint.name));
-        let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
-        let place = descriptors.take().ok_or_else(none)?;
-        let connecting = timeout(connect_timeout, async {
-            // Each connection has the name resolved anew, and tries its addresses one after the other.
-            let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
-            stream.set_nodelay(true)?;
-            match &endpoint.connector {
-                None => Ok(stream::plain(stream)),
-                Some(Connector { config, name, .. }) => {
-                    let shaking = TlsConnector::from(config.clone()).connect(name.clone(), stream);
-                    let shaken = shaking.await.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")));
-                    shaken.map(stream::tls)
-                }
-            }
-        });
-        let opened = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?;
-        let (read, write) = opened.map_err(unreachable)?;
+        let (dialed, place) = stream::dial(endpoint, connect_timeout, descriptors).await?;
+        let (read, write) = dialed.split();
         let deadline = Deadline::new(Instant::now() + first_byte_timeout);
         Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place }))
     }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 use crate::{
-    config::{self, HealthCheck},
+    config::{self, HealthCheck, Protocol},
     metrics::Metrics,
     tls::Connector,
 };
@@ -36,6 +36,7 @@ pub(crate) struct Endpoint {
     pub(crate) name: String,
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) protocol: Protocol,
     /// How connections begin, where it is reached by `https`.
     pub(super) connector: Option<Connector>,
     /// How it is looked at beside requests, and whether somebody does.
@@ -87,6 +88,7 @@ impl Endpoint {
             name,
             host,
             port,
+            protocol: upstream.protocol,
             connector,
             check: upstream.health_check.clone(),
             is_checked: AtomicBool::new(false),
@@ -99,8 +101,8 @@ impl Endpoint {
     }
 
     /// Whether this is the endpoint that a configuration asks for, and so what is known of it goes on to hold.
-    pub(crate) fn is_same(&self, number: usize, check: Option<&HealthCheck>) -> bool {
-        self.number == number && self.check.as_ref() == check
+    pub(crate) fn is_same(&self, number: usize, upstream: &config::Upstream) -> bool {
+        self.number == number && self.protocol == upstream.protocol && self.check == upstream.health_check
     }
 
     /// How connections to it begin, if it is that of a configuration.

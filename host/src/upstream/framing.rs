@@ -1,12 +1,16 @@
 //! Where the body of an answer ends (RFC 9112 section 6.3), and its bytes without their framing.
 //!
 //! Strict where leniency would mean two readings of one message: lines end with CRLF, a size is hexadecimal digits and
-//! nothing else. Extensions and trailers are dropped, within a bound.
+//! nothing else. Extensions are dropped and trailers are kept, within a bound.
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Most bytes of chunk extensions and trailers in one body.
 const OVERHEAD: u32 = 16 << 10;
+
+/// Most trailers of one body.
+const FIELDS: usize = 100;
 
 /// How the rest of a body is delimited.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Chunks {
     state: State,
     /// Bytes of extensions and trailers so far.
     overhead: u32,
+    /// The lines of the trailer section so far.
+    trailers: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +67,7 @@ enum State {
 impl Framing {
     /// Chunks, none of them read.
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunks { state: State::Size { value: 0, digits: 0 }, overhead: 0 })
+        Self::Chunked(Chunks { state: State::Size { value: 0, digits: 0 }, overhead: 0, trailers: Vec::new() })
     }
 
     /// Whether all of the body has been taken.
@@ -80,6 +86,28 @@ impl Framing {
             Self::Chunked(chunks) => (chunks.state == State::End).then_some(0),
             Self::UntilClose => None,
         }
+    }
+
+    /// Whether there are trailers behind the body that nobody has taken.
+    pub(super) fn has_trailers(&self) -> bool {
+        matches!(self, Self::Chunked(chunks) if !chunks.trailers.is_empty())
+    }
+
+    /// Takes the trailers behind the body (RFC 9112 section 7.1.2).
+    pub(super) fn take_trailers(&mut self) -> Result<HeaderMap, &'static str> {
+        let malformed = "its trailers are malformed";
+        let Self::Chunked(chunks) = self else { return Ok(HeaderMap::new()) };
+        let mut lines = std::mem::take(&mut chunks.trailers);
+        lines.extend_from_slice(b"\r\n");
+        let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+        let parsed = httparse::parse_headers(&lines, &mut fields).map_err(|_| malformed)?;
+        let httparse::Status::Complete((_, fields)) = parsed else { return Err(malformed) };
+        let mut trailers = HeaderMap::with_capacity(fields.len());
+        for field in fields {
+            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| malformed)?;
+            trailers.append(name, HeaderValue::from_bytes(field.value).map_err(|_| malformed)?);
+        }
+        Ok(trailers)
     }
 
     /// Takes what is there of the body; None when there is nothing. Never takes a byte behind the body's end.
@@ -122,6 +150,11 @@ impl Chunks {
             && !matches!(self.state, State::Data { .. } | State::End)
         {
             self.state = self.step(byte)?;
+            match self.state {
+                State::Trailer => self.trailers.push(byte),
+                State::TrailerStart if !self.trailers.is_empty() => self.trailers.extend_from_slice(b"\r\n"),
+                _ => {}
+            }
             taken += 1;
         }
         buffer.advance(taken);
@@ -188,6 +221,24 @@ mod tests {
                 (&b"hello, 0\r\nworld"[..], true, &b"HTTP"[..]),
                 "{piece}"
             );
+        }
+    }
+
+    #[test]
+    fn trailers_are_there_once_the_body_has_ended() {
+        let mut framing = Framing::chunked();
+        let mut buffer = BytesMut::from(&b"1\r\na\r\n0\r\nX-End:  1\r\nx-y: 2\r\nx-y: 3\r\n\r\nHTTP"[..]);
+        assert_eq!(framing.take(&mut buffer).unwrap().unwrap(), "a");
+        assert!(framing.is_done() && framing.has_trailers());
+        let trailers = framing.take_trailers().unwrap();
+        assert!(!framing.has_trailers());
+        assert_eq!(trailers["x-end"], "1");
+        assert_eq!(trailers.get_all("x-y").iter().collect::<Vec<_>>(), ["2", "3"]);
+        for malformed in ["no colon", "a b: c", " folded: 1"] {
+            let mut framing = Framing::chunked();
+            let text = format!("0\r\n{malformed}\r\n\r\n");
+            framing.take(&mut BytesMut::from(text.as_bytes())).unwrap();
+            assert!(framing.take_trailers().is_err(), "{malformed}");
         }
     }
 

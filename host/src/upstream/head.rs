@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use memchr::memmem;
 
@@ -113,6 +113,8 @@ pub(super) fn parse(block: &Bytes, asked: Asked<'_>, mut headers: HeaderMap) -> 
         let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value));
         let value = value.map_err(|_| "a header value is malformed")?;
         match is_hop_by_hop(name.as_str()) {
+            // Trailers go on, and so does what announces them.
+            true if name == TRAILER => drop(headers.append(name, value)),
             true => hop.take(&name, value),
             false => drop(headers.append(name, value)),
         }

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::{LocalSet, spawn_local},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -17,8 +17,12 @@ use super::{
     connection::{Connection, Lost},
     endpoint::Endpoint,
     head::Asked,
+    http2,
 };
-use crate::{config::HealthCheck, descriptors::Upstreams};
+use crate::{
+    config::{HealthCheck, Protocol},
+    descriptors::Upstreams,
+};
 
 /// What is to be looked at. It ends with the last snapshot that has the endpoint.
 struct Watched {
@@ -94,6 +98,12 @@ async fn watch(watched: Watched) {
 }
 
 async fn look(endpoint: &Endpoint, check: &HealthCheck, descriptors: &Upstreams) -> Result<(), String> {
+    if let (Protocol::Http2, Some(path)) = (endpoint.protocol, &check.path) {
+        let opened = http2::Channel::open(endpoint, check.timeout, descriptors).await;
+        let channel = opened.map_err(|failure| failure.to_string())?;
+        let until = Instant::now() + check.timeout;
+        return is_well(http2::look(&channel, endpoint, path, until).await?);
+    }
     let opened = Connection::open(endpoint, check.timeout, check.timeout, descriptors).await;
     let mut connection = opened.map_err(|failure| failure.to_string())?;
     let Some(path) = &check.path else { return Ok(()) };
@@ -104,7 +114,11 @@ async fn look(endpoint: &Endpoint, check: &HealthCheck, descriptors: &Upstreams)
     connection.write_head(head.as_bytes()).await.map_err(lost)?;
     let asked = Asked { method: &Method::GET, upgrades: false };
     let answer = connection.answer(asked, HeaderMap::new(), &mut None, check.timeout).await.map_err(lost)?;
-    match answer.status.as_u16() {
+    is_well(answer.status.as_u16())
+}
+
+fn is_well(status: u16) -> Result<(), String> {
+    match status {
         200..=399 => Ok(()),
         status => Err(format!("it answers {status}")),
     }

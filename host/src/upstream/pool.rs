@@ -11,11 +11,11 @@ use std::{
 
 use tokio::{task::spawn_local, time::Instant};
 
-use super::connection::Connection;
+use super::{connection::Connection, http2};
 use crate::descriptors::Upstreams;
 
 /// How often kept connections are looked at.
-const SWEEP: Duration = Duration::from_secs(1);
+pub(super) const SWEEP: Duration = Duration::from_secs(1);
 
 /// Buffers that wait for use, and the largest of them: those beyond go back to the allocator.
 const BUFFERS: usize = 32;
@@ -33,6 +33,8 @@ pub(crate) struct Pools {
 #[derive(Default)]
 pub(super) struct Pool {
     kept: RefCell<Vec<Kept>>,
+    /// Those of HTTP/2.
+    pub(super) http2: Rc<http2::Pool>,
     /// Whether [`sweep`] is at work.
     sweeping: Cell<bool>,
 }

@@ -4,6 +4,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use tokio::{
@@ -13,8 +14,17 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     task::coop::unconstrained,
+    time::timeout,
 };
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::endpoint::Endpoint;
+use crate::{
+    config::Protocol,
+    descriptors::{Place, Upstreams},
+    failure::Failure,
+    tls::{Connector, H2},
+};
 
 /// The half that is read.
 pub(super) enum ReadHalf {
@@ -28,14 +38,55 @@ pub(super) enum WriteHalf {
     Tls(Box<tokio::io::WriteHalf<TlsStream<TcpStream>>>),
 }
 
-pub(super) fn plain(stream: TcpStream) -> (ReadHalf, WriteHalf) {
-    let (read, write) = stream.into_split();
-    (ReadHalf::Plain(read), WriteHalf::Plain(write))
+/// A connection that nothing was said on yet.
+pub(super) enum Dialed {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
-pub(super) fn tls(stream: TlsStream<TcpStream>) -> (ReadHalf, WriteHalf) {
-    let (read, write) = split(stream);
-    (ReadHalf::Tls(Box::new(read)), WriteHalf::Tls(Box::new(write)))
+impl Dialed {
+    pub(super) fn split(self) -> (ReadHalf, WriteHalf) {
+        match self {
+            Self::Plain(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Plain(read), WriteHalf::Plain(write))
+            }
+            Self::Tls(stream) => {
+                let (read, write) = split(*stream);
+                (ReadHalf::Tls(Box::new(read)), WriteHalf::Tls(Box::new(write)))
+            }
+        }
+    }
+}
+
+/// Connects to an endpoint; `most` is for all of it, a handshake too.
+pub(super) async fn dial(
+    endpoint: &Endpoint,
+    most: Duration,
+    descriptors: &Upstreams,
+) -> Result<(Dialed, Place), Failure> {
+    let unreachable = |error: io::Error| Failure::UpstreamUnreachable(format!("{}: {error}", endpoint.name));
+    let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
+    let place = descriptors.take().ok_or_else(none)?;
+    let connecting = timeout(most, async {
+        // Each connection has the name resolved anew, and tries its addresses one after the other.
+        let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+        stream.set_nodelay(true)?;
+        match &endpoint.connector {
+            None => Ok(Dialed::Plain(stream)),
+            Some(Connector { config, name, .. }) => {
+                let shaking = TlsConnector::from(config.clone()).connect(name.clone(), stream);
+                let shaken = shaking.await.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")))?;
+                // RFC 9113 section 3.2: without that word it may be anything.
+                if endpoint.protocol == Protocol::Http2 && shaken.get_ref().1.alpn_protocol() != Some(H2) {
+                    return Err(io::Error::other("TLS: it does not choose HTTP/2 (ALPN `h2`)"));
+                }
+                Ok(Dialed::Tls(Box::new(shaken)))
+            }
+        }
+    });
+    let opened = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?;
+    Ok((opened.map_err(unreachable)?, place))
 }
 
 impl ReadHalf {

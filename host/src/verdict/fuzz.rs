@@ -149,6 +149,8 @@ fn exchange(lines: &[&str]) -> Option<Exchange> {
         attributes: Vec::new(),
         allowed_origin: None,
         websocket_key: None,
+        grpc: false,
+        trailers: false,
         outcome: Outcome::default(),
     };
     for (name, value) in rest.iter().filter_map(|line| line.strip_prefix('@')?.split_once('=')) {

@@ -10,6 +10,7 @@ use super::{
     path::{name, path},
     server::min_rate,
     target,
+    timeouts::timeouts,
     websocket::websocket,
 };
 use crate::config::{
@@ -25,6 +26,8 @@ pub(super) struct Names<'a> {
     pub(super) rate_limits: Vec<&'a str>,
     pub(super) cors: Vec<&'a str>,
     pub(super) validators: Vec<&'a str>,
+    /// Upstreams that HTTP/2 is spoken to.
+    pub(super) http2: Vec<&'a str>,
 }
 
 pub(super) fn routes(
@@ -86,9 +89,20 @@ impl<'a> Reader<'_, 'a> {
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         let body_min_rate = limits.optional("body_min_rate", min_rate);
-        limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
         let priorities = [("normal", Priority::Normal), ("critical", Priority::Critical)];
-        let websocket = table.optional("websocket", |node| websocket(node, &matches, &target)).flatten();
+        limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "write `timeouts = { ... }`")]);
+        let websocket = table.optional("websocket", |node| {
+            let read = websocket(node, &matches, &target)?;
+            match &target {
+                Target::Upstream(upstream) if read.is_some() && self.speaks_http2(*upstream) => {
+                    let problem = node.problem("no WebSocket is opened to an upstream over HTTP/2");
+                    Err(problem.help("give it an upstream with `protocol = \"http1\"`"))
+                }
+                _ => Ok(read),
+            }
+        });
+        let websocket = websocket.flatten();
+        let timeouts = table.optional("timeouts", |node| timeouts(node, &target)).unwrap_or_default();
         let route = Route {
             name: self.entry.name.to_owned(),
             matches,
@@ -103,6 +117,7 @@ impl<'a> Reader<'_, 'a> {
             body_min_rate,
             priority: table.optional("priority", |node| node.choice(&priorities)).unwrap_or(Priority::Normal),
             websocket,
+            timeouts,
         };
         table.finish(&[
             ("method", "it is called `methods`"),
@@ -123,7 +138,9 @@ impl<'a> Reader<'_, 'a> {
             ("target", "it is called `upstream`"),
             ("url", "it belongs in `[upstreams.NAME]`"),
             ("body_bytes", "write `limits = { body_bytes = ... }`"),
-            ("timeout", "time-outs belong to the upstream"),
+            ("timeout", "it is called `timeouts`"),
+            ("idle_timeout", "write `timeouts = { idle = ... }`"),
+            ("first_byte_timeout", "write `timeouts = { first_byte = ... }`"),
             ("rate_limit", "it is called `rate_limits`"),
             ("throttle", "it is called `rate_limits`"),
             ("validator", "it is called `validate`"),
@@ -172,6 +189,10 @@ impl<'a> Reader<'_, 'a> {
 
     fn upstream(&self, node: Node<'a>) -> Result<usize, Problem> {
         refer(node, "upstream", &self.names.upstreams)
+    }
+
+    fn speaks_http2(&self, upstream: usize) -> bool {
+        self.names.upstreams.get(upstream).is_some_and(|name| self.names.http2.contains(name))
     }
 
     fn plugins(&self, node: Node<'a>) -> Result<Vec<usize>, Problem> {

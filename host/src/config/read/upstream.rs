@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::{address, plugin, server::TIMEOUT, tls, to_u32, to_usize};
 use crate::config::{
-    Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Template, Upstream, UpstreamTls,
+    Balance, Ejection, Endpoint, HashKey, HealthCheck, Protocol, Retries, Template, Upstream, UpstreamTls,
     problem::{Problem, quoted},
     value::{Entry, Node, Table},
 };
@@ -18,8 +18,11 @@ use crate::config::{
 /// What the weights of all endpoints may be together: requests are dealt out in rounds of so many.
 const WEIGHT: u64 = 1000;
 
+const PROTOCOLS: [(&str, Protocol); 2] = [("http1", Protocol::Http1), ("http2", Protocol::Http2)];
+
 pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstream> {
     let endpoints = endpoints(&mut table);
+    let protocol = table.optional("protocol", |node| node.choice(&PROTOCOLS)).unwrap_or(Protocol::Http1);
     let balance = balance(&mut table);
     let mut timeout = |key, default| {
         let read = table.optional(key, |node| node.duration(TIMEOUT));
@@ -47,13 +50,17 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
         ("port", "it is part of `url`"),
         ("ca", "write `tls = { ca = ... }`"),
         ("ssl", "it is called `tls`"),
+        ("http2", "write `protocol = \"http2\"`"),
+        ("h2", "write `protocol = \"http2\"`"),
+        ("grpc", "write `protocol = \"http2\"`"),
+        ("version", "it is called `protocol`"),
         ("timeout", "choose `connect_timeout`, `first_byte_timeout` or `idle_timeout`"),
         ("read_timeout", "it is called `first_byte_timeout`, or `idle_timeout` for the body"),
         ("lb", "it is called `balance`"),
         ("load_balancing", "it is called `balance`"),
         ("outlier_detection", "it is called `ejection`"),
         ("circuit_breaker", "write `max_requests` and `max_pending`"),
-        ("max_connections", "it is called `max_requests`: each has a connection of its own"),
+        ("max_connections", "it is called `max_requests`"),
     ]);
     let (endpoints, https) = endpoints?;
     let tls = of_https(tls, https, entry);
@@ -62,6 +69,7 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
     Some(Upstream {
         name: entry.name.to_owned(),
         endpoints,
+        protocol,
         balance,
         tls,
         connect_timeout,
