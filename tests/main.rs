@@ -32,6 +32,7 @@ mod operators;
 mod plugins;
 mod quotas;
 mod ratelimits;
+mod redis;
 mod routing;
 mod streaming;
 mod tls;

@@ -7,6 +7,7 @@ mod held;
 mod http2;
 mod process;
 pub(crate) mod raw;
+mod redis;
 pub(crate) mod tls;
 mod upstream;
 
@@ -17,6 +18,7 @@ pub(crate) use held::Held;
 pub(crate) use http2::Http2;
 pub(crate) use process::{Process, Start};
 pub(crate) use raw::{Raw, RawUpstream};
+pub(crate) use redis::Redis;
 pub(crate) use upstream::Upstream;
 
 use std::{

@@ -22,16 +22,17 @@ mod websocket;
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use problem::{Problem, Problems, Source};
+pub(crate) use read::parse_digest;
+pub use redis::{Redis, Secret, WhenAway};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
 pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Upstream};
 pub(crate) use usage::is_known_later;
 pub use usage::{
-    ApiKey, Calendar, ConcurrencyLimit, KeySecret, KeySource, Period, PlanQuota, Quota, Rate, RouteKey, Store, UsagePlan,
+    ApiKey, Calendar, ConcurrencyLimit, KeySecret, KeySource, Period, PlanQuota, Quota, Rate, RouteKey, Store,
+    UsagePlan,
 };
-pub(crate) use read::parse_digest;
-pub use redis::{Redis, Secret, WhenAway};
 pub use validator::{BodyRule, Validator};
 pub use websocket::WebSocket;
 

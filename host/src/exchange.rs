@@ -20,7 +20,9 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
-use crate::{concurrency::Permit, failure::Failure, limits::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint};
+use crate::{
+    concurrency::Permit, failure::Failure, limits::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint,
+};
 
 /// A request and its answer under way.
 #[derive(Debug, Clone)]

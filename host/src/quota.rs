@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn it_is_as_a_table_of_counts_whatever_the_time_and_the_order() {
         let mut random = StdRng::seed_from_u64(7);
-        for (per, offset) in [(Period::Day, 0), (Period::Week, 0), (Period::Week, 3), (Period::Month, 0), (Period::Month, 14)] {
+        for (per, offset) in
+            [(Period::Day, 0), (Period::Week, 0), (Period::Week, 3), (Period::Month, 0), (Period::Month, 14)]
+        {
             let clock = ManualClock::default();
             let requests = random.random_range(1..6);
             let quota = quota(requests, per, offset, &clock, None);

@@ -169,7 +169,8 @@ impl Server {
                 thread.spawn(move || worker::run(index, gateway, sockets, stopping)).map_err(StartError::Thread)
             })
             .collect::<Result<_, _>>()?;
-        let keeper = state.map(|state| Keeper::start(state, gateway.clone())).transpose().map_err(StartError::Thread)?;
+        let keeper =
+            state.map(|state| Keeper::start(state, gateway.clone())).transpose().map_err(StartError::Thread)?;
         Ok(Self { gateway, addresses, stop, workers, keeper })
     }
 

@@ -57,7 +57,8 @@ impl State {
             return;
         }
         let text = file::read(&self.file, MOST).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
-        let restored = text.map_err(|error| error.to_string()).and_then(|text| restore(&text, &quotas.collect::<Vec<_>>()));
+        let restored =
+            text.map_err(|error| error.to_string()).and_then(|text| restore(&text, &quotas.collect::<Vec<_>>()));
         if let Err(why) = restored {
             tracing::warn!("{}: {why}; quotas begin anew", self.file.display());
         }

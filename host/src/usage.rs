@@ -72,7 +72,13 @@ impl Plan {
             let (name, store) = (format!("{name}.quota"), config.store.clone());
             let refused = metrics.quota_exceeded(&name);
             let quota = config::Quota { name, requests, calendar, key: None, entries: ENTRIES, store };
-            Arc::new(Quota::new(quota, clock, refused, redis.clone(), before.and_then(|before| before.quota.as_deref())))
+            Arc::new(Quota::new(
+                quota,
+                clock,
+                refused,
+                redis.clone(),
+                before.and_then(|before| before.quota.as_deref()),
+            ))
         });
         let [passed, refused] = metrics.usage_plan(name);
         Self { config: config.clone(), name: (&**name).into(), rate, route_rates, quota, passed, refused }

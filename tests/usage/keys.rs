@@ -58,7 +58,9 @@ async fn a_key_goes_on_where_it_is_to_and_comes_from_where_it_is_said() {
 #[tokio::test]
 async fn an_authorizer_may_say_whose_key_counts() {
     let upstream = Upstream::start();
-    let more = format!("plugins = [\"probe\"]\n{PROBE}config.authorize = {{ principal = \"alice\", verdict_header = \"x-verdict\" }}\n");
+    let more = format!(
+        "plugins = [\"probe\"]\n{PROBE}config.authorize = {{ principal = \"alice\", verdict_header = \"x-verdict\" }}\n"
+    );
     let text = text("quota = { requests = 1, per = \"day\" }", &more);
     let gateway = Gateway::start(&text.replace("\"required\"", "{ from = \"auth.principal\" }"), &upstream);
     let denied = gateway.get("/a").header("x-verdict", "deny").await;
@@ -80,7 +82,8 @@ async fn keys_of_files_are_read_and_read_again() {
     fs::write(&keys, format!("# partners\ncarol {}\n", CAROL.1)).unwrap();
     fs::write(&value, "dave-2026-0123456789\n").unwrap();
     let more = format!("[api_keys.dave]\nplan = \"gold\"\nvalue_file = {value:?}\n");
-    let gateway = gateway(&format!("quota = {{ requests = 2, per = \"day\" }}\nkeys_file = {keys:?}"), &more, &upstream);
+    let gateway =
+        gateway(&format!("quota = {{ requests = 2, per = \"day\" }}\nkeys_file = {keys:?}"), &more, &upstream);
     for key in [ALICE.0, CAROL.0, "dave-2026-0123456789"] {
         assert_eq!(with(&gateway, "/a", key).await.status, 200, "{key}");
     }

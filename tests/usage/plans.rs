@@ -31,7 +31,8 @@ async fn each_key_has_its_own_rate_and_its_own_quota() {
     assert_eq!((outcome(&used_up), used_up.header("retry-after")), ((429, "quota_exceeded".to_owned()), Some(&*wait)));
     assert_eq!(with(&gateway, "/a", BOB.0).await.status, 200);
     assert_eq!(gateway.get("/free").await.status, 200);
-    let counted = |result| gateway.metric(&format!("gatehouse_usage_plan_requests_total{{plan=\"gold\",result=\"{result}\"}}"));
+    let counted =
+        |result| gateway.metric(&format!("gatehouse_usage_plan_requests_total{{plan=\"gold\",result=\"{result}\"}}"));
     assert_eq!((counted("passed"), counted("refused")), (4, 2));
     assert_eq!(gateway.metric("gatehouse_quota_exceeded_total{quota=\"gold.quota\"}"), 1);
     gateway.pass(31 * 86_400);

@@ -153,8 +153,18 @@ mod tests {
         assert_eq!(answered(b"-NOSCRIPT none\r\n").await, Some(Answer::Error("NOSCRIPT none".to_owned())));
         let long = [b"+".to_vec(), vec![b'a'; TEXT], b"\r\n".to_vec()].concat();
         let broken: [&[u8]; 12] = [
-            b"", b"\r\n", b"+OK", b"+OK\n", b":1\r\n", b"$5\r\nhel", b"$99999999999\r\n", b"$-1\r\n", b"*9999999\r\n",
-            b"*1\r\n+a\r\n", b"*2\r\n:1\r\n", &long,
+            b"",
+            b"\r\n",
+            b"+OK",
+            b"+OK\n",
+            b":1\r\n",
+            b"$5\r\nhel",
+            b"$99999999999\r\n",
+            b"$-1\r\n",
+            b"*9999999\r\n",
+            b"*1\r\n+a\r\n",
+            b"*2\r\n:1\r\n",
+            &long,
         ];
         for answer in broken {
             assert_eq!(answered(answer).await, None, "{:?}", String::from_utf8_lossy(answer));

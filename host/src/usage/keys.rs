@@ -58,7 +58,9 @@ impl Keys {
         for key in &config.api_keys {
             let at = |last: &str| vec!["api_keys".to_owned(), key.name.clone(), last.to_owned()];
             let added = match &key.secret {
-                KeySecret::Digest(digest) => keys.add(&key.name, *digest, key.plan, key.enabled).map_err(|why| ("sha256", why)),
+                KeySecret::Digest(digest) => {
+                    keys.add(&key.name, *digest, key.plan, key.enabled).map_err(|why| ("sha256", why))
+                }
                 KeySecret::File(file) => read(file, VALUE_FILE)
                     .and_then(|value| keys.add(&key.name, digest_of_value(&value)?, key.plan, key.enabled))
                     .map_err(|why| ("value_file", why)),

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::Plan;
-use crate::{config::{Period, Store}, snapshot::Snapshot};
+use crate::{
+    config::{Period, Store},
+    snapshot::Snapshot,
+};
 
 /// All plans, or one with its keys that have used something; None: there is no plan of that name.
 pub(crate) fn report(snapshot: &Snapshot, plan: Option<&str>) -> Option<Value> {

@@ -51,7 +51,8 @@ pub(super) fn redis(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Redis> {
 /// `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`. Nothing of it is repeated: it may have a password.
 fn place(node: Node<'_>) -> Result<Place, Problem> {
     let text = node.expanded()?;
-    let wrong = |why: &str| node.problem(why).help("write `redis://HOST:PORT`, `rediss://:PASSWORD@HOST:PORT/DATABASE`");
+    let wrong =
+        |why: &str| node.problem(why).help("write `redis://HOST:PORT`, `rediss://:PASSWORD@HOST:PORT/DATABASE`");
     let (tls, rest) = match text.split_once("://") {
         Some(("redis", rest)) => (false, rest),
         Some(("rediss", rest)) => (true, rest),
@@ -64,7 +65,8 @@ fn place(node: Node<'_>) -> Result<Place, Problem> {
         Some(Ok((user, password))) => (Some(user), Some(password)),
         Some(Err(_)) => return Err(wrong("a user has a password")),
     };
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from).map_err(|_| wrong("this is not UTF-8"));
+    let decoded =
+        |text: &str| percent_decode_str(text).decode_utf8().map(String::from).map_err(|_| wrong("this is not UTF-8"));
     let user = user.filter(|user| !user.is_empty()).map(decoded).transpose()?;
     let password = password.map(decoded).transpose()?.map(Secret);
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -78,8 +80,8 @@ fn place(node: Node<'_>) -> Result<Place, Problem> {
         true => format!("http://{authority}"),
         false => format!("http://{authority}:6379"),
     };
-    let address::Url { host, port, .. } =
-        address::url(&with_port, false).map_err(|problem| wrong(&format!("its address is none: {}", problem.message)))?;
+    let address::Url { host, port, .. } = address::url(&with_port, false)
+        .map_err(|problem| wrong(&format!("its address is none: {}", problem.message)))?;
     // Brackets are of the URL, not of the address.
     let host = host.trim_matches(['[', ']']).to_owned();
     Ok(Place { host, port, tls, user, password, database: to_u32(database) })

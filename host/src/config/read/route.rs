@@ -31,12 +31,7 @@ pub(super) struct Names<'a> {
 /// The keys of limits that have one, by table and name.
 type Keys<'a> = [((&'static str, &'a str), &'a Template)];
 
-pub(super) fn routes(
-    entries: Vec<Entry<'_>>,
-    names: &Names<'_>,
-    keys: &Keys<'_>,
-    uri_bytes: usize,
-) -> Vec<Route> {
+pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, keys: &Keys<'_>, uri_bytes: usize) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     // The routes that can be compared, each by its index and where it is.
     let mut seen: Seen<(usize, usize)> = Seen::default();
@@ -92,8 +87,7 @@ impl<'a> Reader<'_, 'a> {
         };
         let rate_limits = limits_of("rate_limits", "rate limit", &self.names.rate_limits);
         let quotas = limits_of("quotas", "quota", &self.names.quotas);
-        let concurrency_limits =
-            limits_of("concurrency_limits", "concurrency limit", &self.names.concurrency_limits);
+        let concurrency_limits = limits_of("concurrency_limits", "concurrency limit", &self.names.concurrency_limits);
         let target = self.target(&mut table, &scope);
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));

@@ -9,7 +9,8 @@ use super::{
     route::refer_in,
 };
 use crate::config::{
-    ApiKey, Calendar, ConcurrencyLimit, KeySecret, KeySource, Period, PlanQuota, Quota, Rate, RouteKey, Store, UsagePlan,
+    ApiKey, Calendar, ConcurrencyLimit, KeySecret, KeySource, Period, PlanQuota, Quota, Rate, RouteKey, Store,
+    UsagePlan,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -60,7 +61,9 @@ pub(super) fn store(node: Node<'_>, stores: &[&str]) -> Result<Store, Problem> {
             let problem = node.problem(format!("there is no redis {}", quoted(name)));
             Err(problem.help(suggestion(name, stores)))
         }
-        Some(name) => Err(node.problem(format!("there is no redis {}", quoted(name))).help("add a table `[redis.NAME]`")),
+        Some(name) => {
+            Err(node.problem(format!("there is no redis {}", quoted(name))).help("add a table `[redis.NAME]`"))
+        }
         None if text == "memory" => Ok(Store::Memory),
         None => {
             let problem = node.problem(format!("{} is no place to count", quoted(text)));
@@ -113,11 +116,7 @@ fn plan_rate(table: &mut Table<'_>) -> Option<Rate> {
     rate.map(|(requests, per)| Rate { requests, per, burst: burst.unwrap_or(requests) })
 }
 
-fn route_rates(
-    node: Node<'_>,
-    routes: &[&str],
-    covered: Option<&[String]>,
-) -> Result<Vec<(String, Rate)>, Problem> {
+fn route_rates(node: Node<'_>, routes: &[&str], covered: Option<&[String]>) -> Result<Vec<(String, Rate)>, Problem> {
     let table = node.table()?;
     let mut rates = Vec::new();
     for entry in table.entries() {
@@ -125,7 +124,8 @@ fn route_rates(
             let problem = Problem::at(entry.at.clone(), format!("there is no route {}", quoted(entry.name)));
             table.report(problem.help(suggestion(entry.name, routes)));
         } else if covered.is_some_and(|covered| !covered.iter().any(|name| name == entry.name)) {
-            let problem = Problem::at(entry.at.clone(), format!("{} is not in this plan's `routes`", quoted(entry.name)));
+            let problem =
+                Problem::at(entry.at.clone(), format!("{} is not in this plan's `routes`", quoted(entry.name)));
             table.report(problem.help("add it there"));
         }
         let mut of_route = match entry.node.table() {
