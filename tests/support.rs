@@ -8,6 +8,7 @@ mod http2;
 mod process;
 pub(crate) mod raw;
 pub(crate) mod streams;
+mod redis;
 pub(crate) mod tls;
 mod upstream;
 
@@ -18,6 +19,7 @@ pub(crate) use held::Held;
 pub(crate) use http2::Http2;
 pub(crate) use process::{Process, Start};
 pub(crate) use raw::{Raw, RawUpstream};
+pub(crate) use redis::Redis;
 pub(crate) use upstream::Upstream;
 
 use std::{

@@ -38,12 +38,12 @@ fn agreeing(then: impl Fn(Raw) + Send + Sync + 'static) -> RawUpstream {
 }
 
 /// An upstream that sends back what it gets.
-fn echo() -> RawUpstream {
+pub(crate) fn echo() -> RawUpstream {
     agreeing(|mut raw| raw.echo())
 }
 
 /// An open WebSocket.
-fn open(gateway: &Gateway) -> Raw {
+pub(crate) fn open(gateway: &Gateway) -> Raw {
     let mut client = Raw::connect(gateway.address());
     let answer = client.send(handshake("/ws", "")).response();
     assert_eq!(answer.status(), 101, "{answer:?}");

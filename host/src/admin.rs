@@ -10,7 +10,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::{server::Gateway, worker::ACCEPT_REST};
+use crate::{server::Gateway, usage, worker::ACCEPT_REST};
 
 /// Connections at the same time: those beyond wait.
 const CONNECTIONS: usize = 16;
@@ -55,11 +55,17 @@ fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes
         (&Method::GET | &Method::HEAD, "/metrics") => {
             (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", gateway.metrics.text())
         }
+        (&Method::GET | &Method::HEAD, path) if path == "/usage" || path.starts_with("/usage/") => {
+            match usage::report(&gateway.snapshot(), path.strip_prefix("/usage/")) {
+                Some(report) => (StatusCode::OK, "application/json", report.to_string()),
+                None => (StatusCode::NOT_FOUND, "text/plain", "there is no such usage plan\n".into()),
+            }
+        }
         (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => (StatusCode::OK, "text/plain", "ok\n".into()),
-        (_, "/metrics" | "/healthz" | "/readyz") => {
+        (_, "/metrics" | "/healthz" | "/readyz" | "/usage") => {
             (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "this path supports GET\n".into())
         }
-        _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics, /healthz and /readyz\n".into()),
+        _ => (StatusCode::NOT_FOUND, "text/plain", "there are /metrics, /healthz, /readyz and /usage\n".into()),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;

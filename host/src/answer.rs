@@ -176,6 +176,7 @@ impl Drop for Open {
         let ended = Instant::now();
         self.in_flight.ended(ended.into());
         now.outcome.duration = ended.duration_since(now.started);
+        now.outcome.permits.iter().for_each(|permit| permit.release());
         if !self.complete && now.outcome.failure.is_none() {
             now.outcome.failure = Some(Failure::ClientLeft);
         }

@@ -1,11 +1,11 @@
-//! The time that verdicts age by: the system's, or a test's.
+//! The time that verdicts age by, and the one of the calendar: the system's, or a test's.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// A monotonic clock.
@@ -39,9 +39,20 @@ impl Clock {
             Self::Manual(clock) => clock.now(),
         }
     }
+
+    /// Time since 1970-01-01, 00:00 UTC. The system's may jump.
+    pub fn unix(&self) -> Duration {
+        match self {
+            Self::System(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Self::Manual(clock) => ManualClock::BEGIN + Duration::from_millis(clock.millis.load(Ordering::Relaxed)),
+        }
+    }
 }
 
 impl ManualClock {
+    /// When it begins on a calendar: Thursday, 2026-01-01, 00:00 UTC.
+    pub const BEGIN: Duration = Duration::from_secs(1_767_225_600);
+
     /// Moves it on.
     pub fn advance(&self, by: Duration) {
         self.millis.fetch_add(by.as_millis() as u64, Ordering::Relaxed);

@@ -10,11 +10,13 @@ pub(crate) mod fuzz;
 mod overload;
 mod problem;
 mod read;
+mod redis;
 mod target;
 mod template;
 mod timeouts;
 mod tls;
 mod upstream;
+mod usage;
 mod validator;
 mod value;
 mod websocket;
@@ -23,11 +25,18 @@ pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use overload::{Overload, Priority};
 pub use problem::{Problem, Problems, Source};
+pub(crate) use read::parse_digest;
+pub use redis::{Redis, Secret, WhenAway};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use timeouts::Timeouts;
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
 pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Protocol, Retries, Upstream};
+pub(crate) use usage::is_known_later;
+pub use usage::{
+    ApiKey, Calendar, ConcurrencyLimit, KeySecret, KeySource, Period, PlanQuota, Quota, Rate, RouteKey, Store,
+    UsagePlan,
+};
 pub use validator::{BodyRule, Validator};
 pub use websocket::WebSocket;
 
@@ -62,6 +71,16 @@ pub struct Config {
     pub plugins: Vec<Plugin>,
     /// `[rate_limits.NAME]`
     pub rate_limits: Vec<RateLimit>,
+    /// `[redis.NAME]`
+    pub redis: Vec<Redis>,
+    /// `[quotas.NAME]`
+    pub quotas: Vec<Quota>,
+    /// `[concurrency_limits.NAME]`
+    pub concurrency_limits: Vec<ConcurrencyLimit>,
+    /// `[usage_plans.NAME]`
+    pub usage_plans: Vec<UsagePlan>,
+    /// `[api_keys.NAME]`
+    pub api_keys: Vec<ApiKey>,
     /// `[cors.NAME]`
     pub cors: Vec<Cors>,
     /// `[validators.NAME]`
@@ -78,14 +97,20 @@ impl Config {
         Self::parse(Source::open(file)?)
     }
 
-    /// The files that it names and that are read when it is loaded: components, certificates, keys and schemas.
+    /// The files that it names and that are read when it is loaded: components, certificates, keys, schemas and API keys.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let listeners = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
         let upstreams = self.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
         let tls = listeners.flat_map(ListenerTls::files).chain(upstreams.flat_map(UpstreamTls::files));
         let schemas = self.validators.iter().filter_map(|validator| validator.body.as_ref());
         let schemas = schemas.map(|body| body.schema.clone());
-        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls).chain(schemas)
+        let redis = self.redis.iter().filter_map(|redis| redis.ca.clone());
+        let keys = self.usage_plans.iter().filter_map(|plan| plan.keys_file.clone());
+        let keys = keys.chain(self.api_keys.iter().filter_map(|key| match &key.secret {
+            KeySecret::File(file) => Some(file.clone()),
+            KeySecret::Digest(_) | KeySecret::Variable(_) => None,
+        }));
+        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls).chain(schemas).chain(keys).chain(redis)
     }
 
     /// Checks a text already read.
@@ -103,6 +128,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Where compiled code is kept; default `$XDG_CACHE_HOME/gatehouse`, else `~/.cache/gatehouse`.
     pub code_cache: PathBuf,
+    /// The folder of what outlives a restart: how quotas stand; default none, and a restart forgets it.
+    pub state: Option<PathBuf>,
     /// What compiling a plugin may take.
     pub compile: Compile,
     /// Networks whose `X-Forwarded-*` and `Forwarded` headers are believed; default none.
@@ -236,18 +263,14 @@ pub struct RateLimit {
     pub key: Option<Template>,
     /// Buckets kept; default 100,000. Beyond it, those used least are forgotten, which makes them full.
     pub entries: u64,
+    /// Where they are.
+    pub store: Store,
 }
 
 impl RateLimit {
     /// For one request to be earned.
     pub(crate) fn interval(&self) -> Duration {
         self.per / self.requests
-    }
-
-    /// Whether only an authorizer tells what its key names.
-    pub(crate) fn is_of_authorizers(&self) -> bool {
-        let parts = self.key.iter().flat_map(|key| &key.parts);
-        parts.into_iter().any(|part| matches!(part, Part::Attribute(name) if name.starts_with("auth.")))
     }
 }
 
@@ -406,6 +429,12 @@ pub struct Route {
     pub cors: Option<usize>,
     /// What its requests are counted by: indices into [`Config::rate_limits`].
     pub rate_limits: Vec<usize>,
+    /// And by these: indices into [`Config::quotas`].
+    pub quotas: Vec<usize>,
+    /// What holds them back while others are under way: indices into [`Config::concurrency_limits`].
+    pub concurrency_limits: Vec<usize>,
+    /// Where its requests must have an API key; default not.
+    pub api_key: Option<RouteKey>,
     /// What its requests must have: index into [`Config::validators`]; default nothing.
     pub validate: Option<usize>,
     /// Its own limit for request bodies.

@@ -20,7 +20,9 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
-use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint};
+use crate::{
+    concurrency::Permit, failure::Failure, limits::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint,
+};
 
 /// A request and its answer under way.
 #[derive(Debug, Clone)]
@@ -96,10 +98,12 @@ pub struct Outcome {
     pub(crate) endpoint: Option<(Arc<Endpoint>, u32)>,
     /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
     pub plugins: Vec<(usize, Duration)>,
-    /// How it stands with the rate limits of its route.
+    /// How it stands with the rate limits, the quotas and the usage plan of its route.
     pub standings: Vec<Standing>,
     /// What the answer to a gRPC call says of it.
     pub grpc_status: Option<u16>,
+    /// What it counts in until it is closed.
+    pub(crate) permits: Vec<Arc<Permit>>,
     /// What ended it, when it did not go well.
     pub failure: Option<Failure>,
     /// From start to the last byte; set at the end.

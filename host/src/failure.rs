@@ -52,6 +52,24 @@ pub enum Failure {
         /// Seconds after which the client may try again.
         wait: u64,
     },
+    /// A quota is used up.
+    QuotaExceeded {
+        /// Its name.
+        quota: String,
+        /// Seconds until its period ends.
+        wait: u64,
+    },
+    /// As many exchanges as a concurrency limit lets are under way.
+    ConcurrencyLimited {
+        /// Its name.
+        limit: String,
+    },
+    /// Its route asks for an API key, and it has none.
+    ApiKeyMissing,
+    /// Its API key is none, is disabled, or is not for its route; the text is for the log.
+    ApiKeyInvalid(String),
+    /// A Redis is away, and without it none may pass; its name.
+    LimitsUnavailable(String),
     /// It is not what the validator of its route asks for.
     InvalidRequest {
         /// The validator's name.
@@ -122,7 +140,7 @@ pub enum Fault {
 }
 
 /// All codes.
-pub const CODES: [&str; 33] = [
+pub const CODES: [&str; 38] = [
     "bad_request",
     "uri_too_long",
     "headers_too_large",
@@ -156,6 +174,11 @@ pub const CODES: [&str; 33] = [
     "plugin_busy",
     "plugin_start",
     "plugin_resting",
+    "quota_exceeded",
+    "concurrency_limited",
+    "api_key_missing",
+    "api_key_invalid",
+    "limits_unavailable",
 ];
 
 /// Whose fault a failure is.
@@ -193,6 +216,11 @@ impl Failure {
             Self::Unauthorized => "unauthorized",
             Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded { .. } => "overloaded",
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::ConcurrencyLimited { .. } => "concurrency_limited",
+            Self::ApiKeyMissing => "api_key_missing",
+            Self::ApiKeyInvalid(_) => "api_key_invalid",
+            Self::LimitsUnavailable(_) => "limits_unavailable",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::Plugin { fault, .. } => fault.code(),
@@ -222,6 +250,10 @@ impl Failure {
             | Self::IdentityMissing { .. }
             | Self::Unauthorized
             | Self::RateLimited { .. }
+            | Self::QuotaExceeded { .. }
+            | Self::ConcurrencyLimited { .. }
+            | Self::ApiKeyMissing
+            | Self::ApiKeyInvalid(_)
             | Self::InvalidRequest { .. }
             | Self::UnsupportedMediaType { .. }
             | Self::ClientLeft => Party::Client,
@@ -232,7 +264,7 @@ impl Failure {
             | Self::UpstreamTimeout
             | Self::UpstreamBroken(_)
             | Self::UpstreamBodyTooLarge => Party::Upstream,
-            Self::Overloaded { .. } | Self::Internal(_) => Party::Gateway,
+            Self::Overloaded { .. } | Self::Internal(_) | Self::LimitsUnavailable(_) => Party::Gateway,
         }
     }
 
@@ -251,6 +283,11 @@ impl Failure {
             Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
             Self::RateLimited { wait, .. } => format!("too many requests: the next may come in {wait} s"),
             Self::Overloaded { wait, .. } => format!("the gateway has too much to do: try again in {wait} s"),
+            Self::QuotaExceeded { wait, .. } => format!("the quota is used up: the next period begins in {wait} s"),
+            Self::ConcurrencyLimited { .. } => "too many requests at the same time".into(),
+            Self::ApiKeyMissing => "this request has no API key".into(),
+            Self::ApiKeyInvalid(_) => "this API key is not accepted here".into(),
+            Self::LimitsUnavailable(_) => "the limits of this route cannot be looked up".into(),
             Self::InvalidRequest { why, .. } | Self::UnsupportedMediaType { why, .. } => why.clone(),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
@@ -269,7 +306,9 @@ impl Failure {
             Self::UpstreamUnreachable(_)
             | Self::UpstreamConnectTimeout
             | Self::UpstreamBusy
-            | Self::Overloaded { .. } => true,
+            | Self::Overloaded { .. }
+            | Self::ConcurrencyLimited { .. }
+            | Self::LimitsUnavailable(_) => true,
             Self::Plugin { fault, .. } => matches!(fault, Fault::Busy | Fault::Resting),
             _ => false,
         }
@@ -286,6 +325,10 @@ impl fmt::Display for Failure {
             Self::Unauthorized => f.write_str("all authorizers abstained"),
             Self::RateLimited { limit, .. } => write!(f, "more requests than the rate limit `{limit}` allows"),
             Self::Overloaded { why, .. } => write!(f, "overloaded: too much of `{}`", why.name()),
+            Self::QuotaExceeded { quota, .. } => write!(f, "the quota `{quota}` is used up"),
+            Self::ConcurrencyLimited { limit } => write!(f, "as many requests as `{limit}` lets are under way"),
+            Self::ApiKeyInvalid(why) => f.write_str(why),
+            Self::LimitsUnavailable(redis) => write!(f, "the redis `{redis}` is away"),
             Self::InvalidRequest { validator, why } => write!(f, "refused by the validator `{validator}`: {why}"),
             Self::Plugin { plugin, fault } => write!(f, "plugin `{plugin}` {fault}"),
             Self::UpstreamBusy => f.write_str("as many requests as `max_requests` and `max_pending` let are under way"),

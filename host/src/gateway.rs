@@ -27,10 +27,10 @@ use crate::{
     cors, errors,
     exchange::{self, Exchange},
     failure::Failure,
+    limits::{self, Gate},
     logs::foreign,
     overload, panics,
     patience::Patience,
-    ratelimit::{self, Limiter},
     reply,
     snapshot::Chain,
     template,
@@ -82,9 +82,9 @@ async fn answer(
 ) -> Result<AnswerBody, Stop> {
     let (route, body) = admit::admit(chain::edit(exchange), peer, named, body)?;
     overload::admit(worker, &exchange.snapshot.config.overload, exchange.snapshot.config.routes[route].priority)?;
-    limit(exchange, route, |chain| &chain.limits)?;
+    limit(exchange, route, worker.index, |chain| &chain.before).await?;
     chain::authorize(exchange, route, worker.index).await?;
-    limit(exchange, route, |chain| &chain.limits_of_authorizers)?;
+    limit(exchange, route, worker.index, |chain| &chain.after).await?;
     let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
@@ -114,13 +114,21 @@ fn configured(exchange: &mut Arc<Exchange>, route: usize) -> Result<AnswerBody, 
     Ok(respond(exchange, response))
 }
 
-/// Counts a request by limits of its route.
-fn limit(exchange: &mut Arc<Exchange>, route: usize, by: fn(&Chain) -> &Vec<Arc<Limiter>>) -> Result<(), Failure> {
-    if by(&exchange.snapshot.chains[route]).is_empty() {
+/// Counts a request by limits of its route, where it has some.
+async fn limit(
+    exchange: &mut Arc<Exchange>,
+    route: usize,
+    worker: usize,
+    by: fn(&Chain) -> &Option<Box<Gate>>,
+) -> Result<(), Failure> {
+    if by(&exchange.snapshot.chains[route]).is_none() {
         return Ok(());
     }
     let snapshot = exchange.snapshot.clone();
-    by(&snapshot.chains[route]).iter().try_for_each(|limiter| limiter.admit(chain::edit(exchange)))
+    match by(&snapshot.chains[route]) {
+        Some(gate) => Box::pin(gate.admit(worker, exchange)).await,
+        None => Ok(()),
+    }
 }
 
 /// The answer when the chain has ended early.
@@ -168,10 +176,10 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
         let origin = exchange.allowed_origin.take().map(|origin| *origin);
         cors::tell(&exchange.snapshot.config.cors[cors], origin, &mut head.headers);
     }
-    ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
     if exchange.grpc {
         exchange.outcome.grpc_status = reply::grpc::status(&head.headers);
     }
+    limits::tell(&exchange.outcome.standings, &mut head.headers);
     let status = head.status;
     let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use command::{dev, plugin, serve};
+use command::{dev, key, plugin, serve};
 use gatehouse::{compiler, config::Config, read_debug_info};
 
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
@@ -62,6 +62,9 @@ enum Command {
         #[arg(default_value = "gatehouse.toml")]
         config: PathBuf,
     },
+    /// Makes API keys, and digests of them.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Helps with plugins: components of the contract `gatehouse:plugin`.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -84,7 +87,7 @@ impl Command {
         match self {
             Self::Run { debug_info, .. } | Self::Compile { debug_info, .. } => *debug_info,
             Self::Dev { .. } | Self::Plugin(_) => true,
-            Self::Check { .. } => false,
+            Self::Check { .. } | Self::Key(_) => false,
         }
     }
 }
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Command::Run { config, no_watch, .. } => serve::run(&config, !no_watch),
         Command::Dev { config } => dev::run(&config),
         Command::Check { config } => check(&config),
+        Command::Key(command) => key::run(&command),
         Command::Plugin(command) => plugin::run(command),
         Command::Compile { cpu, memory, .. } => {
             compiler::serve(Duration::from_secs(cpu), memory).map_err(anyhow::Error::msg)

@@ -39,6 +39,12 @@ struct Inner {
     clients_waited: Counter,
     handshakes: Family<ResultLabels, Counter>,
     rate_limited: Family<LimitLabels, Counter>,
+    quota_exceeded: Family<QuotaLabels, Counter>,
+    usage_plans: Family<PlanLabels, Counter>,
+    concurrency_limited: Family<LimitLabels, Counter>,
+    concurrency: Family<LimitLabels, Gauge>,
+    redis_decisions: Family<RedisLabels, Counter>,
+    redis_available: Family<RedisLabel, Gauge>,
     retries: Family<UpstreamLabels, Counter>,
     ejections: Family<EndpointLabels, Counter>,
     endpoints_available: Family<EndpointLabels, Gauge>,
@@ -131,6 +137,28 @@ struct ReasonLabels {
     reason: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct QuotaLabels {
+    quota: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PlanLabels {
+    plan: String,
+    result: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RedisLabel {
+    redis: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RedisLabels {
+    redis: String,
+    result: String,
+}
+
 /// The counters of one plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginMetrics {
@@ -166,6 +194,12 @@ impl Default for Metrics {
             clients_waited: Counter::default(),
             handshakes: Family::default(),
             rate_limited: Family::default(),
+            quota_exceeded: Family::default(),
+            usage_plans: Family::default(),
+            concurrency_limited: Family::default(),
+            concurrency: Family::default(),
+            redis_decisions: Family::default(),
+            redis_available: Family::default(),
             retries: Family::default(),
             ejections: Family::default(),
             endpoints_available: Family::default(),
@@ -214,6 +248,15 @@ impl Inner {
         registry.register("clients_waited", waited, self.clients_waited.clone());
         registry.register("tls_handshakes", "TLS handshakes with clients", self.handshakes.clone());
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
+        registry.register("quota_exceeded", "Requests refused by a quota", self.quota_exceeded.clone());
+        let plans = "Requests with an API key, by usage plan: `passed`, or `refused` by its rate or its quota";
+        registry.register("usage_plan_requests", plans, self.usage_plans.clone());
+        let limited = "Requests refused by a concurrency limit";
+        registry.register("concurrency_limited", limited, self.concurrency_limited.clone());
+        registry.register("concurrency", "Exchanges under way that a limit counts", self.concurrency.clone());
+        let decisions = "Decisions by a Redis: `answered`, or `away`: made without it";
+        registry.register("redis_decisions", decisions, self.redis_decisions.clone());
+        registry.register("redis_available", "Whether a Redis is asked: it answers", self.redis_available.clone());
         registry.register("upstream_retries", "Requests sent again", self.retries.clone());
         registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
@@ -363,6 +406,35 @@ impl Metrics {
     pub(crate) fn loads(&self, loads: &Arc<Loads>) {
         // There is one for a process.
         let _ = self.0.loads.set(loads.clone());
+    }
+
+    /// Counts what a quota refuses.
+    pub(crate) fn quota_exceeded(&self, quota: &str) -> Counter {
+        self.0.quota_exceeded.get_or_create(&QuotaLabels { quota: quota.to_owned() }).clone()
+    }
+
+    /// Counts what passes a usage plan, and what it refuses.
+    pub(crate) fn usage_plan(&self, plan: &str) -> [Counter; 2] {
+        ["passed", "refused"].map(|result| {
+            let labels = PlanLabels { plan: plan.to_owned(), result: result.to_owned() };
+            self.0.usage_plans.get_or_create(&labels).clone()
+        })
+    }
+
+    /// Counts what a concurrency limit refuses, and what is under way.
+    pub(crate) fn concurrency(&self, limit: &str) -> (Counter, Gauge) {
+        let labels = LimitLabels { limit: limit.to_owned() };
+        let refused = self.0.concurrency_limited.get_or_create(&labels).clone();
+        (refused, self.0.concurrency.get_or_create(&labels).clone())
+    }
+
+    /// Counts what a Redis decides and what is decided without it, and tells whether it is there.
+    pub(crate) fn redis(&self, redis: &str) -> (Counter, Counter, Gauge) {
+        let [answered, away] = ["answered", "away"].map(|result| {
+            let labels = RedisLabels { redis: redis.to_owned(), result: result.to_owned() };
+            self.0.redis_decisions.get_or_create(&labels).clone()
+        });
+        (answered, away, self.0.redis_available.get_or_create(&RedisLabel { redis: redis.to_owned() }).clone())
     }
 
     /// Counts a WebSocket for as long as it is open.

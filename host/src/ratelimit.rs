@@ -3,7 +3,7 @@
 //! The arithmetic is `governor`'s (GCRA, exact to the nanosecond); what is ours is where the buckets are: a cache with a
 //! bound, for whoever chooses the values of a key may choose many.
 
-use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{
     Quota, RateLimiter,
@@ -12,17 +12,18 @@ use governor::{
     nanos::Nanos,
     state::{InMemoryState, NotKeyed, StateStore},
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::sync::Cache;
 use prometheus_client::metrics::counter::Counter;
 
-use crate::{clock::Clock, config::RateLimit, exchange::Exchange, failure::Failure, template};
+use crate::{
+    clock::Clock,
+    config::RateLimit,
+    limits::{Taken, seconds},
+    redis::Redis,
+};
 
 /// A bucket that is not used for so much longer than it takes to be full is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(60);
-
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// A rate limit with its buckets.
 pub(crate) struct Limiter {
@@ -30,23 +31,15 @@ pub(crate) struct Limiter {
     limiter: RateLimiter<String, Buckets, Clock, StateInformationMiddleware>,
     /// For a bucket to be full again, a token.
     interval: Duration,
-    refused: Counter,
+    pub(crate) refused: Counter,
+    /// Where the buckets are while it is there.
+    pub(crate) redis: Option<Arc<Redis>>,
 }
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-/// How an exchange stands with a limit.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    limiter: Arc<Limiter>,
-    /// Requests that may follow at once.
-    remaining: u32,
-    /// Until the bucket is full, or, after a refusal, until a request may come.
-    wait: Duration,
 }
 
 /// Buckets by key.
@@ -72,7 +65,7 @@ impl GovernorClock for Clock {
 }
 
 impl Limiter {
-    pub(crate) fn new(config: RateLimit, clock: &Clock, refused: Counter) -> Self {
+    pub(crate) fn new(config: RateLimit, clock: &Clock, refused: Counter, redis: Option<Arc<Redis>>) -> Self {
         let burst = NonZeroU32::new(config.burst).unwrap_or(NonZeroU32::MIN);
         let interval = config.interval();
         let quota = Quota::with_period(interval).unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
@@ -81,13 +74,17 @@ impl Limiter {
             .time_to_idle(interval.saturating_mul(config.burst).saturating_add(FORGOTTEN))
             .build();
         let limiter = RateLimiter::new(quota, Buckets(buckets), clock.clone());
-        Self { config, limiter, interval, refused }
+        Self { config, limiter, interval, refused, redis }
     }
 
-    /// Takes a token for an exchange, and notes in it how it stands with the limit.
-    pub(crate) fn admit(self: &Arc<Self>, exchange: &mut Exchange) -> Result<(), Failure> {
-        let key = self.config.key.as_ref().and_then(|key| template::fill(key, exchange, network));
-        let taken = self.limiter.check_key(&key.unwrap_or_default());
+    /// Whether it is as one that is to be.
+    pub(crate) fn is_same(&self, config: &RateLimit, redis: Option<&Arc<Redis>>) -> bool {
+        self.config == *config && self.redis.as_ref().map(Arc::as_ptr) == redis.map(Arc::as_ptr)
+    }
+
+    /// Takes a token, if there is one.
+    pub(crate) fn take(&self, key: &String) -> Taken {
+        let taken = self.limiter.check_key(key);
         let (remaining, wait) = match &taken {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
@@ -95,52 +92,45 @@ impl Limiter {
             }
             Err(until) => (0, until.wait_time_from(GovernorClock::now(self.limiter.clock()))),
         };
-        exchange.outcome.standings.push(Standing { limiter: self.clone(), remaining, wait });
-        if taken.is_err() {
-            self.refused.inc();
-            return Err(Failure::RateLimited { limit: self.config.name.clone(), wait: seconds(wait).max(1) });
-        }
-        Ok(())
+        Taken { passed: taken.is_ok(), remaining: remaining.into(), window: self.window(), wait: seconds(wait) }
     }
-}
 
-/// Who has an IPv6 address has a network of 64 bits full of them (RFC 6177): it counts as one client.
-fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        IpAddr::V4(address) => address.to_string(),
+    /// Seconds until an empty bucket is full.
+    pub(crate) fn window(&self) -> u64 {
+        seconds(self.interval.saturating_mul(self.config.burst)).max(1)
     }
-}
-
-/// Tells the client how it stands, as draft-ietf-httpapi-ratelimit-headers-10 has it: `"NAME";r=REMAINING;t=SECONDS`, and the
-/// policy `"NAME";q=QUOTA;w=SECONDS`. What an upstream says of limits of its own is kept beside.
-pub(crate) fn tell(standings: &[Standing], headers: &mut HeaderMap) {
-    for Standing { limiter, remaining, wait } in standings {
-        let RateLimit { name, burst, .. } = &limiter.config;
-        let window = seconds(limiter.interval.saturating_mul(*burst)).max(1);
-        let mut add = |field, text: String| headers.append(field, HeaderValue::from_str(&text).expect("it is ASCII"));
-        add(RATELIMIT_POLICY, format!("\"{name}\";q={burst};w={window}"));
-        add(RATELIMIT, format!("\"{name}\";r={remaining};t={}", seconds(*wait)));
-    }
-}
-
-/// Rounded up.
-fn seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
+    use super::*;
+    use crate::{clock::ManualClock, config::Store};
+
+    /// What a token bucket is: credit that grows with the time, up to a bucket full of it.
     #[test]
-    fn addresses_of_one_network_are_one_client() {
-        let network = |text: &str| network(text.parse().expect("an address"));
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+    fn it_is_as_a_bucket_that_is_counted_in_nanoseconds() {
+        let mut random = StdRng::seed_from_u64(3);
+        for _ in 0..200 {
+            let clock = ManualClock::default();
+            let (requests, burst) = (random.random_range(1..2000), random.random_range(1..20));
+            let per = Duration::from_secs([1, 60, 3600][random.random_range(0..3)]);
+            let (name, store) = (String::new(), Store::Memory);
+            let config = RateLimit { name, requests, per, burst, key: None, entries: 10, store };
+            let cost = config.interval().as_nanos();
+            let limiter = Limiter::new(config, &Clock::Manual(clock.clone()), Counter::default(), None);
+            let full = cost * u128::from(burst);
+            let mut credit = full;
+            for _ in 0..100 {
+                let passed = Duration::from_millis(random.random_range(0..3) * cost as u64 / 1_500_000);
+                clock.advance(passed);
+                credit = full.min(credit + passed.as_nanos());
+                let expected = credit >= cost;
+                credit -= if expected { cost } else { 0 };
+                let taken = limiter.take(&String::new());
+                assert_eq!((taken.passed, u128::from(taken.remaining)), (expected, credit / cost));
+            }
+        }
     }
 }

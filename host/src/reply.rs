@@ -44,7 +44,9 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
         Failure::IdentityMissing { .. } | Failure::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        Failure::RateLimited { wait, .. } | Failure::Overloaded { wait, .. } => {
+        Failure::RateLimited { wait, .. }
+        | Failure::QuotaExceeded { wait, .. }
+        | Failure::Overloaded { wait, .. } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(*wait));
         }
         failure if failure.retryable() => {
@@ -98,7 +100,11 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
         Failure::BadRequest(_) | Failure::BodyBroken | Failure::InvalidRequest { .. } => StatusCode::BAD_REQUEST,
         Failure::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Failure::IdentityMissing { .. } | Failure::Unauthorized => StatusCode::UNAUTHORIZED,
-        Failure::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Failure::RateLimited { .. } | Failure::QuotaExceeded { .. } | Failure::ConcurrencyLimited { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        // As AWS answers, with or without a key.
+        Failure::ApiKeyMissing | Failure::ApiKeyInvalid(_) => StatusCode::FORBIDDEN,
         Failure::RouteNotFound => StatusCode::NOT_FOUND,
         Failure::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Failure::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -110,7 +116,9 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Failure::UpstreamConnectTimeout | Failure::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Failure::UpstreamBusy | Failure::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Failure::UpstreamBusy | Failure::Overloaded { .. } | Failure::LimitsUnavailable(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         // As nginx logs it; nobody receives it.
         Failure::ClientLeft => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),

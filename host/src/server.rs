@@ -23,6 +23,7 @@ use crate::{
     overload::{self, Loads},
     panics,
     snapshot::Snapshot,
+    state::{Keeper, State},
     worker,
 };
 
@@ -103,6 +104,7 @@ fn unchangeable(old: &Config, new: Config) -> Result<Config, Problems> {
     };
     restart(addresses(old) != addresses(&new), &["listeners"], "listeners");
     restart(old.server.workers != new.server.workers, &["server", "workers"], "`workers`");
+    restart(old.server.state != new.server.state, &["server", "state"], "`state`");
     restart(old.admin != new.admin, &["admin", "address"], "the admin address");
     match problems.is_empty() {
         true => Ok(new),
@@ -116,6 +118,8 @@ pub struct Server {
     addresses: Vec<(String, SocketAddr)>,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<io::Result<()>>>,
+    /// Writes down how quotas stand.
+    keeper: Option<Keeper>,
 }
 
 /// Why a gateway does not start.
@@ -134,6 +138,14 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// The folder of `server.state` cannot be had.
+    #[error("`server.state`, {}: {error}", folder.display())]
+    State {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// A thread cannot be started.
     #[error("cannot start a worker: {0}")]
     Thread(io::Error),
@@ -146,6 +158,7 @@ impl Server {
         let metrics = Metrics::default();
         let snapshot = Snapshot::load(config, None, &metrics, &clock)?;
         metrics.reloaded(true, snapshot.generation);
+        let state = open_state(&snapshot)?;
         let (workers, mut sockets, addresses) = listen(&snapshot.config)?;
         let descriptors = Descriptors::of_process(workers, addresses.len());
         snapshot.check_endpoints(&descriptors.upstreams);
@@ -165,7 +178,9 @@ impl Server {
                 thread.spawn(move || worker::run(index, gateway, sockets, stopping)).map_err(StartError::Thread)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { gateway, addresses, stop, workers })
+        let keeper =
+            state.map(|state| Keeper::start(state, gateway.clone())).transpose().map_err(StartError::Thread)?;
+        Ok(Self { gateway, addresses, stop, workers, keeper })
     }
 
     /// What the workers share.
@@ -189,7 +204,21 @@ impl Server {
             }
         }
         self.gateway.snapshot().plugins.iter().for_each(|plugin| plugin.flush());
+        drop(self.keeper);
     }
+}
+
+/// How quotas stood when the last process ended.
+fn open_state(snapshot: &Snapshot) -> Result<Option<State>, StartError> {
+    let Some(folder) = &snapshot.config.server.state else {
+        if snapshot.quotas().next().is_some() {
+            tracing::warn!("a restart forgets how quotas stand: `server.state` names a folder to keep it");
+        }
+        return Ok(None);
+    };
+    let state = State::open(folder).map_err(|error| StartError::State { folder: folder.clone(), error })?;
+    state.restore(snapshot.quotas());
+    Ok(Some(state))
 }
 
 type Listening = (usize, Vec<Vec<TcpListener>>, Vec<(String, SocketAddr)>);

@@ -13,16 +13,21 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::{
     clock::Clock,
+    concurrency::Concurrency,
     config::{self, Combine, Config, Problem, Problems},
     descriptors::Upstreams,
     edge::Via,
     file,
+    limits::{self, Gate},
     metrics::{Alive, Metrics},
     plugin::{Plugin, Surroundings, Unloadable},
+    quota::Quota,
     ratelimit::Limiter,
+    redis::Redis,
     route::Router,
     tls::{Acceptor, Connector, Wrong},
     upstream::{Balancer, Endpoint, health},
+    usage::{KeyRule, Keys, Plan},
     validation::Validator,
 };
 
@@ -38,6 +43,15 @@ pub struct Snapshot {
     pub(crate) plugins: Vec<Arc<Plugin>>,
     /// Parallel to `config.rate_limits`.
     limiters: Vec<Arc<Limiter>>,
+    /// Parallel to `config.redis`.
+    redis: Vec<Arc<Redis>>,
+    /// Parallel to `config.quotas`.
+    quotas: Vec<Arc<Quota>>,
+    /// Parallel to `config.concurrency_limits`.
+    concurrency: Vec<Arc<Concurrency>>,
+    /// Parallel to `config.usage_plans`.
+    pub(crate) plans: Vec<Arc<Plan>>,
+    pub(crate) keys: Arc<Keys>,
     /// Parallel to `config.listeners`.
     pub(crate) acceptors: Vec<Option<Arc<Acceptor>>>,
     /// Parallel to `config.upstreams`.
@@ -63,9 +77,9 @@ pub(crate) struct Chain {
     /// Already in reverse order.
     pub(crate) response_filters: Vec<usize>,
     pub(crate) loggers: Vec<usize>,
-    /// Rate limits, and those that only an authorizer's word tells buckets apart.
-    pub(crate) limits: Vec<Arc<Limiter>>,
-    pub(crate) limits_of_authorizers: Vec<Arc<Limiter>>,
+    /// Limits by the client and its API key, and those by what only an authorizer, or the key, tells.
+    pub(crate) before: Option<Box<Gate>>,
+    pub(crate) after: Option<Box<Gate>>,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -126,6 +140,8 @@ impl Snapshot {
                 good(loaded, &config, &["validators", &validator.name], &mut problems)
             })
             .collect();
+        let keys = good(Some(Keys::load(&config)), &config, &[], &mut problems).unwrap_or_default();
+        let redis = redis(&config, serving, metrics, &mut problems);
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -134,27 +150,60 @@ impl Snapshot {
         let balancers = (config.upstreams.iter().zip(connectors))
             .map(|(upstream, connectors)| balancer(upstream, connectors, &mut known, serving, metrics))
             .collect();
-        let this = Self::of(config, plugins, serving, metrics, clock);
-        Ok(Self { acceptors, balancers, validators, known_endpoints: Arc::new(known), ..this })
+        let this = Self::of(config, plugins, redis, serving, metrics, clock);
+        Ok(Self { acceptors, balancers, validators, keys: Arc::new(keys), known_endpoints: Arc::new(known), ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
     pub(crate) fn of(
         config: Config,
         plugins: Vec<Arc<Plugin>>,
+        redis: Vec<Arc<Redis>>,
         serving: Option<&Snapshot>,
         metrics: &Metrics,
         clock: &Clock,
     ) -> Self {
+        let place = |store: &config::Store| match store {
+            config::Store::Memory => None,
+            config::Store::Redis(name) => redis.iter().find(|redis| redis.config.name == *name).cloned(),
+        };
         // What has not changed goes on counting.
         let limiters: Vec<_> = (config.rate_limits.iter())
             .map(|limit| {
-                let known = serving.and_then(|snapshot| snapshot.limiters.iter().find(|known| known.config == *limit));
-                let new = || Arc::new(Limiter::new(limit.clone(), clock, metrics.rate_limited(&limit.name)));
+                let redis = place(&limit.store);
+                let same = |known: &&Arc<Limiter>| known.is_same(limit, redis.as_ref());
+                let known = serving.and_then(|snapshot| snapshot.limiters.iter().find(same));
+                let refused = metrics.rate_limited(&limit.name);
+                let new = || Arc::new(Limiter::new(limit.clone(), clock, refused, redis.clone()));
                 known.cloned().unwrap_or_else(new)
             })
             .collect();
-        let chain = |route| Chain::new(&config, route, &plugins, &limiters, metrics);
+        let quotas: Vec<_> = (config.quotas.iter())
+            .map(|quota| {
+                let known = serving.and_then(|snapshot| snapshot.quota(&quota.name));
+                let refused = metrics.quota_exceeded(&quota.name);
+                let redis = place(&quota.store);
+                Arc::new(Quota::new(quota.clone(), clock, refused, redis, known.map(|known| &**known)))
+            })
+            .collect();
+        let concurrency: Vec<_> = (config.concurrency_limits.iter())
+            .map(|limit| {
+                let known = serving.and_then(|of| of.concurrency.iter().find(|known| known.config == *limit));
+                let new = || {
+                    let (refused, under_way) = metrics.concurrency(&limit.name);
+                    Arc::new(Concurrency::new(limit.clone(), refused, under_way))
+                };
+                known.cloned().unwrap_or_else(new)
+            })
+            .collect();
+        let plans: Vec<_> = (config.usage_plans.iter())
+            .map(|plan| {
+                let known = serving.and_then(|of| of.plans.iter().find(|known| known.config.name == plan.name));
+                Arc::new(Plan::new(plan, known.map(|known| &**known), place(&plan.store), metrics, clock))
+            })
+            .collect();
+        let all = limits::All { rates: &limiters, quotas: &quotas, concurrency: &concurrency };
+        let chain = |route| Chain::new(&config, route, &plugins, &all, &plans, metrics);
         let chains = (0..config.routes.len()).map(chain).collect();
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
@@ -167,6 +216,11 @@ impl Snapshot {
             via,
             plugins,
             limiters,
+            redis,
+            quotas,
+            concurrency,
+            plans,
+            keys: Arc::default(),
             acceptors: Vec::new(),
             balancers: Vec::new(),
             validators: Vec::new(),
@@ -193,6 +247,15 @@ impl Snapshot {
         for (upstream, balancer) in self.config.upstreams.iter().zip(&self.balancers) {
             health::start(&upstream.name, balancer, descriptors);
         }
+    }
+
+    /// Every quota, those of usage plans too.
+    pub(crate) fn quotas(&self) -> impl Iterator<Item = &Arc<Quota>> {
+        self.quotas.iter().chain(self.plans.iter().filter_map(|plan| plan.quota.as_ref()))
+    }
+
+    fn quota(&self, name: &str) -> Option<&Arc<Quota>> {
+        self.quotas.iter().find(|quota| quota.config.name == name)
     }
 
     fn plugin(&self, name: &str) -> Option<Arc<Plugin>> {
@@ -257,6 +320,25 @@ fn connectors(
     loaded
 }
 
+/// Every Redis. One that has not changed is the same, with what is known of it.
+fn redis(
+    config: &Config,
+    serving: Option<&Snapshot>,
+    metrics: &Metrics,
+    problems: &mut Vec<Problem>,
+) -> Vec<Arc<Redis>> {
+    let mut load = |redis: &config::Redis| {
+        let tls = redis.tls.then(|| config::UpstreamTls { ca: redis.ca.clone(), ..Default::default() });
+        let loaded = tls.map(|tls| Connector::load(&tls, &redis.host, None));
+        let connector = good(loaded, config, &["redis", &redis.name], problems);
+        let same = |known: &&Arc<Redis>| known.is_same(redis, connector.as_ref());
+        let known = serving.and_then(|snapshot| snapshot.redis.iter().find(same));
+        let new = || Redis::new(redis.clone(), connector.clone(), config.server.workers, metrics.redis(&redis.name));
+        known.cloned().unwrap_or_else(new)
+    };
+    config.redis.iter().map(|redis| load(redis)).collect()
+}
+
 /// The endpoints of an upstream as they serve. What is known of one goes on to hold.
 fn balancer(
     upstream: &config::Upstream,
@@ -288,12 +370,13 @@ impl Chain {
         config: &Config,
         route: usize,
         plugins: &[Arc<Plugin>],
-        limiters: &[Arc<Limiter>],
+        limits: &limits::All<'_>,
+        plans: &[Arc<Plan>],
         metrics: &Metrics,
     ) -> Self {
         let route = &config.routes[route];
-        let limits = route.rate_limits.iter().map(|&limit| limiters[limit].clone());
-        let (limits_of_authorizers, limits) = limits.partition(|limiter| limiter.config.is_of_authorizers());
+        let key = route.api_key.as_ref().map(|key| KeyRule::new(key, &route.name, plans));
+        let [before, after] = Gate::of(route, limits, key);
         let with = |has: fn(&crate::plugin::Hooks) -> bool| -> Vec<usize> {
             route.plugins.iter().copied().filter(|&plugin| has(&plugins[plugin].hooks)).collect()
         };
@@ -305,8 +388,8 @@ impl Chain {
             request_filters: with(|hooks| hooks.filters_requests()),
             response_filters,
             loggers: with(|hooks| hooks.is_logger()),
-            limits,
-            limits_of_authorizers,
+            before,
+            after,
             reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
             requests: metrics.route(&route.name),
         }

@@ -176,7 +176,8 @@ impl Trial {
             (bucket.clone(), entries.iter().map(|(key, value)| (key.clone(), value.clone().into_bytes())).collect())
         });
         plugin.fill(&state.collect())?;
-        let snapshot = Arc::new(Snapshot::of(config, vec![plugin.clone()], None, &metrics, &Clock::default()));
+        let snapshot =
+            Arc::new(Snapshot::of(config, vec![plugin.clone()], Vec::new(), None, &metrics, &Clock::default()));
         let started = Instant::now();
         plugin.session(0).await.map_err(|fault| fault.to_string())?;
         let start = started.elapsed();

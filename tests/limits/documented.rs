@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -16,6 +16,8 @@ const SECTIONS: [(&str, &str); 10] = [
         "[listeners.t]\naddress = '127.0.0.1:1'\n[listeners.t.tls]\ncertificates = [{ certificate = 'a', key = 'b' }]",
     ),
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
+    ("`[quotas.NAME]`", "[quotas.q]\nrequests = 5\nper = 'day'"),
+    ("`[redis.NAME]`", "[redis.r]\nurl = 'redis://localhost'"),
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
     ("`[overload]`", "[overload]"),
     ("`[routes.NAME.timeouts]`", "[routes.t]\npath = '/t'\nupstream = 'app'\n[routes.t.timeouts]"),
@@ -92,10 +94,10 @@ fn with(row: &Row, value: Option<&str>) -> Result<Config, String> {
 fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
     let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
-    let Config { limits, overload, upstreams, server, listeners, rate_limits, validators, .. } = config;
+    let Config { limits, overload, upstreams, server, listeners, rate_limits, validators, quotas, redis, .. } = config;
     let plugins = plugins.collect::<Vec<_>>();
     format!(
-        "{limits:?} {overload:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?} {websockets:?}"
+        "{limits:?} {overload:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?} {websockets:?} {quotas:?} {redis:?}"
     )
 }
 

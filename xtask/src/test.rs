@@ -25,6 +25,9 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     step("guests", || guests::build(Way::Auto))?;
+    if process::output(process::command("redis-server").arg("--version")).is_err() {
+        apt::install(&["redis-server"], "testing limits in Redis")?;
+    }
     step("tests", || tests(options.filter.as_deref()))?;
     if options.filter.is_none() {
         step("SDKs", sdks)?;

@@ -13,6 +13,7 @@ mod path;
 mod plugin;
 mod quantity;
 mod rate_limit;
+mod redis;
 mod route;
 mod server;
 mod syntax;
@@ -20,24 +21,30 @@ mod target;
 mod timeouts;
 mod tls;
 mod upstream;
+mod usage;
 mod validator;
 mod websocket;
+
+pub(crate) use usage::parse_digest;
 
 use std::{cell::RefCell, path::PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Config,
+    ConcurrencyLimit, Config, Quota, RateLimit, Template,
     problem::{Problem, Problems, Source},
     value::{Context, Entry, Node, Table},
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 20] = [
+const ANSWERS: [(&str, &str); 23] = [
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
     ("throttling", "it is called `[rate_limits.NAME]`"),
-    ("quota", "it is called `[rate_limits.NAME]`"),
+    ("quota", "it is called `[quotas.NAME]`"),
+    ("plans", "they are called `[usage_plans.NAME]`"),
+    ("keys", "they are called `[api_keys.NAME]`"),
+    ("concurrency", "it is called `[concurrency_limits.NAME]`"),
     ("request_validators", "they are called `[validators.NAME]`"),
     ("validation", "it is called `[validators.NAME]`"),
     ("models", "a JSON Schema is a file, the `body` of `[validators.NAME]`"),
@@ -79,6 +86,11 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let upstreams = collection(&mut root, "upstreams", None);
     let plugins = collection(&mut root, "plugins", None);
     let rate_limits = collection(&mut root, "rate_limits", None);
+    let redis = collection(&mut root, "redis", None);
+    let quotas = collection(&mut root, "quotas", None);
+    let concurrency_limits = collection(&mut root, "concurrency_limits", None);
+    let usage_plans = collection(&mut root, "usage_plans", None);
+    let api_keys = collection(&mut root, "api_keys", None);
     let cors = collection(&mut root, "cors", None);
     let validators = collection(&mut root, "validators", None);
     let errors = collection(&mut root, "errors", None);
@@ -87,6 +99,8 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         upstreams: upstreams.iter().map(|entry| entry.name).collect(),
         plugins: plugins.iter().map(|entry| entry.name).collect(),
         rate_limits: rate_limits.iter().map(|entry| entry.name).collect(),
+        quotas: quotas.iter().map(|entry| entry.name).collect(),
+        concurrency_limits: concurrency_limits.iter().map(|entry| entry.name).collect(),
         cors: cors.iter().map(|entry| entry.name).collect(),
         validators: validators.iter().map(|entry| entry.name).collect(),
         http2: Vec::new(),
@@ -94,14 +108,23 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let errors = each(errors, |entry, table| error::error(entry, table, &names.plugins));
     let cors = each(cors, cors::cors);
     let validators = each(validators, validator::validator);
-    let rate_limits = each(rate_limits, rate_limit::rate_limit);
+    let stores: Vec<&str> = redis.iter().map(|entry| entry.name).collect();
+    let redis = each(redis, redis::redis);
+    let rate_limits = each(rate_limits, |entry, table| rate_limit::rate_limit(entry, table, &stores));
+    let quotas = each(quotas, |entry, table| usage::quota(entry, table, &stores));
+    let concurrency_limits = each(concurrency_limits, usage::concurrency_limit);
+    let plans: Vec<&str> = usage_plans.iter().map(|entry| entry.name).collect();
+    let api_keys = each(api_keys, |entry, table| usage::api_key(entry, table, &plans));
+    let route_names: Vec<&str> = routes.iter().map(|entry| entry.name).collect();
+    let usage_plans = each(usage_plans, |entry, table| usage::plan(entry, table, &route_names, &stores));
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
     let http2: Vec<&str> = (upstreams.iter().filter(|upstream| upstream.protocol == super::Protocol::Http2))
         .map(|upstream| &*upstream.name)
         .collect();
     let names = route::Names { http2, ..names };
-    let routes = route::routes(routes, &names, &rate_limits, limits.uri_bytes);
+    let keys = limit_keys(&rate_limits, &quotas, &concurrency_limits);
+    let routes = route::routes(routes, &names, &keys, limits.uri_bytes);
     root.finish(&ANSWERS);
 
     let problems = context.problems.take();
@@ -119,11 +142,28 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         upstreams,
         plugins,
         rate_limits,
+        redis,
+        quotas,
+        concurrency_limits,
+        usage_plans,
+        api_keys,
         cors,
         validators,
         errors,
         routes,
     })
+}
+
+/// The keys of all limits, each by its table and its name there.
+fn limit_keys<'a>(
+    rates: &'a [RateLimit],
+    quotas: &'a [Quota],
+    concurrency: &'a [ConcurrencyLimit],
+) -> Vec<((&'static str, &'a str), &'a Template)> {
+    let rates = rates.iter().map(|limit| (("rate_limits", &*limit.name), &limit.key));
+    let quotas = quotas.iter().map(|quota| (("quotas", &*quota.name), &quota.key));
+    let concurrency = concurrency.iter().map(|limit| (("concurrency_limits", &*limit.name), &limit.key));
+    rates.chain(quotas).chain(concurrency).filter_map(|(place, key)| Some((place, key.as_ref()?))).collect()
 }
 
 /// The entries of `[KEY.NAME]` tables. Those with a bad name or that are no tables are reported; the latter are kept as

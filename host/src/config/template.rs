@@ -139,6 +139,9 @@ fn reference(name: &str) -> Result<Part, (String, String)> {
         ("tls", _) if !TLS.contains(&rest) => {
             Err((format!("a TLS connection has no `{rest}` here"), format!("there are `{}`", TLS.join("`, `"))))
         }
+        ("api_key" | "usage_plan", _) if rest != "name" => {
+            Err((format!("`{source}` has no `{rest}`"), format!("there is `{source}.name`")))
+        }
         ("error", _) if !ERROR.contains(&rest) => {
             Err((format!("a failure has no `{rest}` here"), "there are `code`, `message` and `status`".to_owned()))
         }

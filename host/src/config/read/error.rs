@@ -63,7 +63,7 @@ fn body(node: Node<'_>, form: TextForm, plugins: &[&str]) -> Result<ErrorBody, P
     for part in &template.parts {
         let Part::Attribute(full) = part else { continue };
         let source = full.split('.').next().unwrap_or_default();
-        if !["auth", "tls", "error"].contains(&source) && !plugins.contains(&source) {
+        if !["auth", "tls", "error", "api_key", "usage_plan"].contains(&source) && !plugins.contains(&source) {
             let problem = node.problem(format!("there is no plugin {}", quoted(source)));
             return Err(problem.help("write `${error.NAME}`, `${auth.NAME}`, `${PLUGIN.NAME}` or `${request.id}`"));
         }

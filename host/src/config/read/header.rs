@@ -34,7 +34,9 @@ pub(super) struct Scope<'a> {
     pub(super) chain: Vec<&'a str>,
     /// The parameters of its path.
     pub(super) params: Vec<&'a str>,
-    /// Whether both are as they were written: with a typo in them, what refers to them is not wrong too.
+    /// Whether it asks for an API key.
+    pub(super) api_key: bool,
+    /// Whether all are as they were written: with a typo in them, what refers to them is not wrong too.
     pub(super) sound: bool,
 }
 
@@ -78,6 +80,10 @@ pub(super) fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, Strin
         Part::Attribute(full) => match full.split_once('.') {
             Some(("auth", _)) if chain.is_empty() => {
                 Err(("this route has no plugin that could authorize".to_owned(), "add `plugins = [...]`".to_owned()))
+            }
+            Some(("api_key" | "usage_plan", _)) if scope.api_key => Ok(()),
+            Some(("api_key" | "usage_plan", _)) => {
+                Err(("this route asks for no API key".to_owned(), "add `api_key = \"required\"`".to_owned()))
             }
             Some((plugin, _)) if plugin != "auth" && plugin != "tls" && !chain.contains(&plugin) => Err((
                 format!("plugin `{plugin}` is not in this route's chain"),

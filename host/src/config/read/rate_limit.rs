@@ -2,8 +2,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use super::usage::store;
+
 use crate::config::{
-    Part, RateLimit, Template,
+    Part, RateLimit, Store, Template,
     problem::{Problem, quoted},
     value::{Entry, Node, Table},
 };
@@ -12,14 +14,12 @@ const UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)
 
 const NUMBER: RangeInclusive<u32> = 1..=1_000_000;
 
-pub(super) fn rate_limit(entry: &Entry<'_>, mut table: Table<'_>) -> Option<RateLimit> {
+pub(super) fn rate_limit(entry: &Entry<'_>, mut table: Table<'_>, stores: &[&str]) -> Option<RateLimit> {
     let rate = table.required("rate", "\"100/s\"", rate);
-    let burst = table.optional("burst", |node| {
-        let number = node.integer(u64::from(*NUMBER.start())..=u64::from(*NUMBER.end()))?;
-        Ok(u32::try_from(number).unwrap_or(*NUMBER.end()))
-    });
+    let burst = table.optional("burst", burst);
     let key = table.optional("key", key);
     let entries = table.optional("entries", |node| node.integer(1..=10_000_000)).unwrap_or(100_000);
+    let store = table.optional("store", |node| store(node, stores)).unwrap_or(Store::Memory);
     table.finish(&[
         ("limit", "it is called `rate`"),
         ("requests", "it is called `rate`, as in `\"100/s\"`"),
@@ -30,11 +30,16 @@ pub(super) fn rate_limit(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Rate
     ]);
     let (requests, per) = rate?;
     let burst = burst.unwrap_or(requests);
-    Some(RateLimit { name: entry.name.to_owned(), requests, per, burst, key, entries })
+    Some(RateLimit { name: entry.name.to_owned(), requests, per, burst, key, entries, store })
+}
+
+pub(super) fn burst(node: Node<'_>) -> Result<u32, Problem> {
+    let number = node.integer(u64::from(*NUMBER.start())..=u64::from(*NUMBER.end()))?;
+    Ok(u32::try_from(number).unwrap_or(*NUMBER.end()))
 }
 
 /// `100/s`.
-fn rate(node: Node<'_>) -> Result<(u32, Duration), Problem> {
+pub(super) fn rate(node: Node<'_>) -> Result<(u32, Duration), Problem> {
     let text = node.text()?;
     let help =
         "a whole number of requests and a unit of time, as in `\"100/s\"`, `\"30/m\"`, `\"1000/h\"`, `\"10000/d\"`";
@@ -50,7 +55,7 @@ fn rate(node: Node<'_>) -> Result<(u32, Duration), Problem> {
     }
 }
 
-fn key(node: Node<'_>) -> Result<Template, Problem> {
+pub(super) fn key(node: Node<'_>) -> Result<Template, Problem> {
     let text = node.text()?;
     let template = Template::parse(text).map_err(|problem| node.within(problem))?;
     if template.parts.contains(&Part::RequestId) {
@@ -58,8 +63,7 @@ fn key(node: Node<'_>) -> Result<Template, Problem> {
     }
     for part in &template.parts {
         if let Part::Attribute(name) = part
-            && !name.starts_with("auth.")
-            && !name.starts_with("tls.")
+            && !["auth.", "tls.", "api_key.", "usage_plan."].iter().any(|prefix| name.starts_with(prefix))
         {
             let problem = node.problem(format!("`{name}` is not known yet when requests are counted"));
             return Err(problem.help("write `${auth.NAME}`, `${tls.NAME}`, `${path.NAME}` or `${request.client-ip}`"));

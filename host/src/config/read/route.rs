@@ -11,10 +11,11 @@ use super::{
     server::min_rate,
     target,
     timeouts::timeouts,
+    usage,
     websocket::websocket,
 };
 use crate::config::{
-    Combine, Match, Priority, RateLimit, Route, Segment, Target,
+    Combine, KeySource, Match, Priority, Route, RouteKey, Segment, Target, Template,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -24,18 +25,18 @@ pub(super) struct Names<'a> {
     pub(super) upstreams: Vec<&'a str>,
     pub(super) plugins: Vec<&'a str>,
     pub(super) rate_limits: Vec<&'a str>,
+    pub(super) quotas: Vec<&'a str>,
+    pub(super) concurrency_limits: Vec<&'a str>,
     pub(super) cors: Vec<&'a str>,
     pub(super) validators: Vec<&'a str>,
     /// Upstreams that HTTP/2 is spoken to.
     pub(super) http2: Vec<&'a str>,
 }
 
-pub(super) fn routes(
-    entries: Vec<Entry<'_>>,
-    names: &Names<'_>,
-    rate_limits: &[RateLimit],
-    uri_bytes: usize,
-) -> Vec<Route> {
+/// The keys of limits that have one, by table and name.
+type Keys<'a> = [((&'static str, &'a str), &'a Template)];
+
+pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, keys: &Keys<'_>, uri_bytes: usize) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     // The routes that can be compared, each by its index and where it is.
     let mut seen: Seen<(usize, usize)> = Seen::default();
@@ -45,7 +46,7 @@ pub(super) fn routes(
         };
         let context = entry.node.context;
         let before = context.reported();
-        let route = Reader { entry, names, rate_limits, uri_bytes, before }.route(table);
+        let route = Reader { entry, names, keys, uri_bytes, before }.route(table);
         if context.reported() == before
             && let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start))
         {
@@ -62,7 +63,7 @@ pub(super) fn routes(
 struct Reader<'r, 'a> {
     entry: &'r Entry<'a>,
     names: &'r Names<'a>,
-    rate_limits: &'r [RateLimit],
+    keys: &'r Keys<'r>,
     uri_bytes: usize,
     /// How many problems there were before this route.
     before: usize,
@@ -78,13 +79,20 @@ impl<'a> Reader<'_, 'a> {
         };
         let plugins = table.optional("plugins", |node| self.plugins(node)).unwrap_or_default();
         let combine = [("any", Combine::Any), ("all", Combine::All)];
+        let api_key = table.optional("api_key", |node| self.api_key(node, &plugins));
         let scope = Scope {
             chain: plugins.iter().filter_map(|index| self.names.plugins.get(*index).copied()).collect(),
+            api_key: api_key.is_some(),
             params: matches.path.iter().flatten().filter_map(name).collect(),
             sound: self.entry.node.context.reported() == self.before,
         };
         let upstream_headers = table.optional("upstream_headers", |node| header::upstream(node, &scope));
-        let rate_limits = table.optional("rate_limits", |node| self.rate_limits(node, &scope)).unwrap_or_default();
+        let mut limits_of = |key, kind, names: &[&str]| -> Vec<usize> {
+            table.optional(key, |node| self.limits(node, (key, kind), names, &scope)).unwrap_or_default()
+        };
+        let rate_limits = limits_of("rate_limits", "rate limit", &self.names.rate_limits);
+        let quotas = limits_of("quotas", "quota", &self.names.quotas);
+        let concurrency_limits = limits_of("concurrency_limits", "concurrency limit", &self.names.concurrency_limits);
         let target = self.target(&mut table, &scope);
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
@@ -112,6 +120,9 @@ impl<'a> Reader<'_, 'a> {
             upstream_headers: upstream_headers.unwrap_or_default(),
             cors: table.optional("cors", |node| refer_in(node, "CORS policy", "cors", &self.names.cors)),
             rate_limits,
+            quotas,
+            concurrency_limits,
+            api_key,
             validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
             body_min_rate,
@@ -143,6 +154,10 @@ impl<'a> Reader<'_, 'a> {
             ("first_byte_timeout", "write `timeouts = { first_byte = ... }`"),
             ("rate_limit", "it is called `rate_limits`"),
             ("throttle", "it is called `rate_limits`"),
+            ("quota", "it is called `quotas`"),
+            ("concurrency_limit", "it is called `concurrency_limits`"),
+            ("usage_plan", "write `api_key = \"required\"`; a plan says its `routes`"),
+            ("usage_plans", "write `api_key = \"required\"`; a plan says its `routes`"),
             ("validator", "it is called `validate`"),
             ("schema", "it is the `body` of `[validators.NAME]`"),
             ("websockets", "it is called `websocket`"),
@@ -210,16 +225,23 @@ impl<'a> Reader<'_, 'a> {
 }
 
 impl<'a> Reader<'_, 'a> {
-    fn rate_limits(&self, node: Node<'a>, scope: &Scope<'_>) -> Result<Vec<usize>, Problem> {
+    /// The limits of a table that the route names.
+    fn limits(
+        &self,
+        node: Node<'a>,
+        (table, kind): (&'static str, &str),
+        names: &[&str],
+        scope: &Scope<'_>,
+    ) -> Result<Vec<usize>, Problem> {
         let mut found: Vec<usize> = Vec::new();
         node.list(|node| {
-            let index = refer_in(node, "rate limit", "rate_limits", &self.names.rate_limits)?;
+            let index = refer_in(node, kind, table, names)?;
             if found.contains(&index) {
-                return Err(node.problem(format!("{} is already in this list", quoted(self.names.rate_limits[index]))));
+                return Err(node.problem(format!("{} is already in this list", quoted(names[index]))));
             }
             found.push(index);
-            let limit = self.rate_limits.iter().find(|limit| limit.name == self.names.rate_limits[index]);
-            let parts = limit.and_then(|limit| limit.key.as_ref()).map_or(&[][..], |key| &key.parts);
+            let key = self.keys.iter().find(|(place, _)| *place == (table, names[index]));
+            let parts = key.map_or(&[][..], |(_, key)| &key.parts);
             match parts.iter().find_map(|part| header::check(part, scope).err()) {
                 Some((message, help)) if scope.sound => {
                     Err(node.problem(format!("its key cannot be known here: {message}")).help(help))
@@ -228,6 +250,17 @@ impl<'a> Reader<'_, 'a> {
             }
         })
     }
+
+    /// Where the key is what an authorizer says, there has to be one.
+    fn api_key(&self, node: Node<'a>, plugins: &[usize]) -> Result<RouteKey, Problem> {
+        let key = usage::route_key(node)?;
+        let sound = self.entry.node.context.reported() == self.before;
+        if matches!(key.source, KeySource::Attribute(_)) && plugins.is_empty() && sound {
+            let problem = node.problem("this route has no plugin that could say which key it is");
+            return Err(problem.help("add `plugins = [...]`"));
+        }
+        Ok(key)
+    }
 }
 
 /// The index of the table that a string names.
@@ -235,7 +268,7 @@ fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
     refer_in(node, kind, &format!("{kind}s"), names)
 }
 
-fn refer_in(node: Node<'_>, kind: &str, tables: &str, names: &[&str]) -> Result<usize, Problem> {
+pub(super) fn refer_in(node: Node<'_>, kind: &str, tables: &str, names: &[&str]) -> Result<usize, Problem> {
     let text = node.text()?;
     names.iter().position(|other| *other == text).ok_or_else(|| {
         let problem = node.problem(format!("there is no {kind} {}", quoted(text)));

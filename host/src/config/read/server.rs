@@ -34,6 +34,7 @@ pub(super) fn server(mut table: Table<'_>, context: &Context<'_>) -> Server {
             .optional("drain_timeout", |node| node.duration(Duration::ZERO..=*TIMEOUT.end()))
             .unwrap_or(Duration::from_secs(10)),
         code_cache: table.optional("code_cache", file).unwrap_or_else(|| code_cache(context)),
+        state: table.optional("state", file),
         compile: Compile {
             cpu: table
                 .optional("compile_cpu", |node| node.duration(Duration::from_secs(1)..=*TIMEOUT.end()))
@@ -51,6 +52,8 @@ pub(super) fn server(mut table: Table<'_>, context: &Context<'_>) -> Server {
         ("port", "it is part of `[listeners.NAME] address`"),
         ("threads", "it is called `workers`"),
         ("cache", "it is called `code_cache`"),
+        ("state_folder", "it is called `state`"),
+        ("data", "it is called `state`"),
         ("compile_timeout", "it is called `compile_cpu`"),
         ("shutdown_timeout", "it is called `drain_timeout`"),
         ("grace_period", "it is called `drain_timeout`"),
