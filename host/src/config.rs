@@ -4,6 +4,7 @@
 //! what only loading can tell (a missing export, a configuration the plugin refuses) is added by the loader as
 //! further [`Problem`]s, positioned with [`Source::locate`].
 
+mod cache;
 mod cors;
 mod error;
 pub(crate) mod fuzz;
@@ -17,6 +18,7 @@ mod validator;
 mod value;
 mod websocket;
 
+pub use cache::{Cache, CacheRules, RouteCache, RouteRules};
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use problem::{Problem, Problems, Source};
@@ -60,6 +62,8 @@ pub struct Config {
     pub cors: Vec<Cors>,
     /// `[validators.NAME]`
     pub validators: Vec<Validator>,
+    /// `[caches.NAME]`
+    pub caches: Vec<Cache>,
     /// `[errors.CODE]`
     pub errors: Vec<ErrorAnswer>,
     /// `[routes.NAME]`, at least one.
@@ -395,6 +399,8 @@ pub struct Route {
     pub validate: Option<usize>,
     /// Its own limit for request bodies.
     pub body_bytes: Option<u64>,
+    /// Which answers of its upstream are kept; default none.
+    pub cache: Option<RouteCache>,
     /// Where WebSockets may be opened to its upstream; default not.
     pub websocket: Option<WebSocket>,
 }

@@ -4,6 +4,7 @@
 //! step is this exchange's failure and nobody else's.
 
 mod admit;
+mod cached;
 mod forward;
 mod peer;
 mod upgrade;
@@ -81,6 +82,11 @@ async fn answer(
     let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
+            // Boxed, so that a request without does not carry the room for it.
+            &Target::Upstream(index) if cached::is_concerned(exchange, route) => {
+                let forwarded = Box::pin(cached::forward(worker, exchange, (route, index), peer, body));
+                forwarded.await.map(|body| (body, None))?
+            }
             &Target::Upstream(index) => {
                 forward::forward(worker, exchange, (route, index), peer, body).await.map(|body| (body, None))?
             }

@@ -108,6 +108,8 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
             StatusCode::BAD_GATEWAY
         }
         Failure::UpstreamConnectTimeout | Failure::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        // RFC 9111 section 5.2.1.7.
+        Failure::NotCached => StatusCode::GATEWAY_TIMEOUT,
         Failure::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
         Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         // As nginx logs it; nobody receives it.

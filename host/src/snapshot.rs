@@ -12,6 +12,7 @@ use http::HeaderName;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::{
+    cache::{self, Cache, RouteCache},
     clock::Clock,
     config::{self, Combine, Config, Problem, Problems},
     descriptors::Upstreams,
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub(crate) balancers: Vec<Balancer>,
     /// Parallel to `config.validators`.
     pub(crate) validators: Vec<Arc<Validator>>,
+    /// Parallel to `config.caches`.
+    pub(crate) caches: Vec<Arc<Cache>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Every endpoint that this process has known, by the number under which workers keep its connections: none is given twice.
@@ -66,6 +69,8 @@ pub(crate) struct Chain {
     /// Rate limits, and those that only an authorizer's word tells buckets apart.
     pub(crate) limits: Vec<Arc<Limiter>>,
     pub(crate) limits_of_authorizers: Vec<Arc<Limiter>>,
+    /// Where answers are kept.
+    pub(crate) cache: Option<Box<RouteCache>>,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -74,7 +79,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// Whether anybody reads the request's headers after it has gone to the upstream.
     pub(crate) fn reads_request_later(&self) -> bool {
-        !self.response_filters.is_empty() || !self.loggers.is_empty()
+        !self.response_filters.is_empty() || !self.loggers.is_empty() || self.cache.is_some()
     }
 }
 
@@ -126,6 +131,9 @@ impl Snapshot {
                 good(loaded, &config, &["validators", &validator.name], &mut problems)
             })
             .collect();
+        if problems.is_empty() {
+            problems = private(&config, &plugins);
+        }
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -154,7 +162,13 @@ impl Snapshot {
                 known.cloned().unwrap_or_else(new)
             })
             .collect();
-        let chain = |route| Chain::new(&config, route, &plugins, &limiters, metrics);
+        let caches: Vec<_> = (config.caches.iter())
+            .map(|cache| {
+                let known = serving.and_then(|snapshot| snapshot.caches.iter().find(|known| known.config == *cache));
+                known.cloned().unwrap_or_else(|| Cache::new(cache.clone(), clock, metrics))
+            })
+            .collect();
+        let chain = |route| Chain::new(&config, route, &plugins, (&limiters, &caches), metrics);
         let chains = (0..config.routes.len()).map(chain).collect();
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
@@ -170,6 +184,7 @@ impl Snapshot {
             acceptors: Vec::new(),
             balancers: Vec::new(),
             validators: Vec::new(),
+            caches,
             chains,
             known_endpoints: Arc::default(),
             _alive,
@@ -232,6 +247,21 @@ fn good<T>(
     None
 }
 
+/// The routes whose answers may be private, and would be kept for everybody.
+fn private(config: &Config, plugins: &[Arc<Plugin>]) -> Vec<Problem> {
+    let problem = |route: &config::Route| {
+        let own = route.cache.as_ref()?;
+        let rules = config.caches[own.cache].rules.with(&own.rules);
+        let authorizes = route.plugins.iter().any(|&plugin| plugins[plugin].hooks.is_authorizer());
+        let why = cache::why_private(route, &rules, authorizes)?;
+        let problem = located(config, &["routes", &route.name], &["cache".into()], why);
+        Some(problem.help(
+            "put what tells callers apart into `key`, as in `key = [\"${auth.principal}\"]`, or say `shared = true`",
+        ))
+    };
+    config.routes.iter().filter_map(problem).collect()
+}
+
 /// How connections to the endpoints of an upstream begin, one for each. They differ in the host only, so that the same is
 /// wrong with all of them.
 fn connectors(
@@ -288,10 +318,16 @@ impl Chain {
         config: &Config,
         route: usize,
         plugins: &[Arc<Plugin>],
-        limiters: &[Arc<Limiter>],
+        (limiters, caches): (&[Arc<Limiter>], &[Arc<Cache>]),
         metrics: &Metrics,
     ) -> Self {
         let route = &config.routes[route];
+        let cache = route.cache.as_ref().map(|own| {
+            let cache = caches[own.cache].clone();
+            let rules = cache.config.rules.with(&own.rules);
+            let tag = cache::tag(config, route, &rules);
+            Box::new(RouteCache { cache, rules, tag })
+        });
         let limits = route.rate_limits.iter().map(|&limit| limiters[limit].clone());
         let (limits_of_authorizers, limits) = limits.partition(|limiter| limiter.config.is_of_authorizers());
         let with = |has: fn(&crate::plugin::Hooks) -> bool| -> Vec<usize> {
@@ -307,6 +343,7 @@ impl Chain {
             loggers: with(|hooks| hooks.is_logger()),
             limits,
             limits_of_authorizers,
+            cache,
             reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
             requests: metrics.route(&route.name),
         }

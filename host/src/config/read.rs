@@ -3,6 +3,7 @@
 //! A configuration is handed out only when nothing was reported, so a reader may leave out what it could not read.
 
 mod address;
+mod cache;
 mod cors;
 mod duplicate;
 mod environment;
@@ -32,7 +33,9 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 20] = [
+const ANSWERS: [(&str, &str); 22] = [
+    ("cache", "they are called `[caches.NAME]`"),
+    ("caching", "they are called `[caches.NAME]`"),
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
     ("throttling", "it is called `[rate_limits.NAME]`"),
     ("quota", "it is called `[rate_limits.NAME]`"),
@@ -78,6 +81,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let rate_limits = collection(&mut root, "rate_limits", None);
     let cors = collection(&mut root, "cors", None);
     let validators = collection(&mut root, "validators", None);
+    let caches = collection(&mut root, "caches", None);
     let errors = collection(&mut root, "errors", None);
     let routes = collection(&mut root, "routes", Some("an `upstream`"));
     let names = route::Names {
@@ -86,14 +90,16 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         rate_limits: rate_limits.iter().map(|entry| entry.name).collect(),
         cors: cors.iter().map(|entry| entry.name).collect(),
         validators: validators.iter().map(|entry| entry.name).collect(),
+        caches: caches.iter().map(|entry| entry.name).collect(),
     };
     let errors = each(errors, |entry, table| error::error(entry, table, &names.plugins));
     let cors = each(cors, cors::cors);
     let validators = each(validators, validator::validator);
     let rate_limits = each(rate_limits, rate_limit::rate_limit);
+    let caches = each(caches, cache::cache);
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
-    let routes = route::routes(routes, &names, &rate_limits, limits.uri_bytes);
+    let routes = route::routes(routes, &names, (&rate_limits, &caches), limits.uri_bytes);
     root.finish(&ANSWERS);
 
     let problems = context.problems.take();
@@ -112,6 +118,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         rate_limits,
         cors,
         validators,
+        caches,
         errors,
         routes,
     })

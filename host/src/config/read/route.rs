@@ -4,7 +4,7 @@ use http::Method;
 use toml::de::DeValue;
 
 use super::{
-    address,
+    address, cache,
     duplicate::Seen,
     header::{self, Scope},
     path::{name, path},
@@ -12,7 +12,7 @@ use super::{
     websocket::websocket,
 };
 use crate::config::{
-    Combine, Match, RateLimit, Route, Segment, Target,
+    Cache, Combine, Match, RateLimit, Route, Segment, Target,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -24,12 +24,13 @@ pub(super) struct Names<'a> {
     pub(super) rate_limits: Vec<&'a str>,
     pub(super) cors: Vec<&'a str>,
     pub(super) validators: Vec<&'a str>,
+    pub(super) caches: Vec<&'a str>,
 }
 
 pub(super) fn routes(
     entries: Vec<Entry<'_>>,
     names: &Names<'_>,
-    rate_limits: &[RateLimit],
+    (rate_limits, caches): (&[RateLimit], &[Cache]),
     uri_bytes: usize,
 ) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
@@ -41,7 +42,7 @@ pub(super) fn routes(
         };
         let context = entry.node.context;
         let before = context.reported();
-        let route = Reader { entry, names, rate_limits, uri_bytes, before }.route(table);
+        let route = Reader { entry, names, rate_limits, caches, uri_bytes, before }.route(table);
         if context.reported() == before
             && let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start))
         {
@@ -59,6 +60,7 @@ struct Reader<'r, 'a> {
     entry: &'r Entry<'a>,
     names: &'r Names<'a>,
     rate_limits: &'r [RateLimit],
+    caches: &'r [Cache],
     uri_bytes: usize,
     /// How many problems there were before this route.
     before: usize,
@@ -85,6 +87,9 @@ impl<'a> Reader<'_, 'a> {
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
+        let cache = table.optional("cache", |node| {
+            cache::of_route(node, &self.names.caches, self.caches, &scope, (&matches, &target))
+        });
         let websocket = table.optional("websocket", |node| websocket(node, &matches, &target)).flatten();
         let route = Route {
             name: self.entry.name.to_owned(),
@@ -97,6 +102,7 @@ impl<'a> Reader<'_, 'a> {
             rate_limits,
             validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
+            cache,
             websocket,
         };
         table.finish(&[
@@ -123,6 +129,8 @@ impl<'a> Reader<'_, 'a> {
             ("throttle", "it is called `rate_limits`"),
             ("validator", "it is called `validate`"),
             ("schema", "it is the `body` of `[validators.NAME]`"),
+            ("caching", "it is called `cache`"),
+            ("ttl", "write `cache = { name = \"NAME\", ttl = ... }`"),
             ("websockets", "it is called `websocket`"),
             ("ws", "it is called `websocket`"),
             ("upgrade", "it is called `websocket`"),
@@ -205,7 +213,7 @@ impl<'a> Reader<'_, 'a> {
 }
 
 /// The index of the table that a string names.
-fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
+pub(super) fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
     refer_in(node, kind, &format!("{kind}s"), names)
 }
 
