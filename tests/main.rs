@@ -11,6 +11,7 @@ mod balancing;
 mod bodies;
 mod budget;
 mod cache;
+mod caching;
 mod compiler;
 mod config;
 mod conformance;
