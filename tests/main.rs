@@ -13,6 +13,7 @@ mod budget;
 mod cache;
 mod caching;
 mod compiler;
+mod compression;
 mod config;
 mod conformance;
 mod corpus;

@@ -5,6 +5,7 @@
 //! further [`Problem`]s, positioned with [`Source::locate`].
 
 mod cache;
+mod compression;
 mod cors;
 mod error;
 pub(crate) mod fuzz;
@@ -19,6 +20,7 @@ mod value;
 mod websocket;
 
 pub use cache::{Cache, CacheRules, RouteCache, RouteRules};
+pub use compression::{Coding, Compression};
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use problem::{Problem, Problems, Source};
@@ -64,6 +66,8 @@ pub struct Config {
     pub validators: Vec<Validator>,
     /// `[caches.NAME]`
     pub caches: Vec<Cache>,
+    /// `[compression]`
+    pub compression: Compression,
     /// `[errors.CODE]`
     pub errors: Vec<ErrorAnswer>,
     /// `[routes.NAME]`, at least one.
@@ -401,6 +405,8 @@ pub struct Route {
     pub body_bytes: Option<u64>,
     /// Which answers of its upstream are kept; default none.
     pub cache: Option<RouteCache>,
+    /// Whether its answers are compressed; default [`Compression::all_routes`].
+    pub compression: Option<bool>,
     /// Where WebSockets may be opened to its upstream; default not.
     pub websocket: Option<WebSocket>,
 }

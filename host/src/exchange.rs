@@ -21,7 +21,8 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
 use crate::{
-    cache::CacheUse, failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint,
+    cache::CacheUse, compress::Negotiated, failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot,
+    upstream::Endpoint,
 };
 
 /// A request and its answer under way.
@@ -45,6 +46,8 @@ pub struct Exchange {
     pub allowed_origin: Option<Box<HeaderValue>>,
     /// Where it is a WebSocket handshake that the route lets pass: its `Sec-WebSocket-Key`.
     pub websocket_key: Option<Box<HeaderValue>>,
+    /// What its client is to get, where its route compresses.
+    pub coding: Option<Negotiated>,
     /// How it went.
     pub outcome: Outcome,
 }

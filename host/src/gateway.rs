@@ -23,6 +23,7 @@ use crate::{
     answer::{AnswerBody, Open, ResponseBody},
     body::RequestBody,
     chain::{self, Stop},
+    compress,
     config::Target,
     connection::InFlight,
     cors, errors,
@@ -166,6 +167,9 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
     let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
         body.leave_out(asked_head, head);
+    }
+    if let Some(wanted) = exchange.coding {
+        compress::apply(&exchange.snapshot.config.compression, wanted, asked_head, head, &mut body);
     }
     let mut headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
     let mut response = Response::new(match upstream {

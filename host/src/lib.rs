@@ -25,6 +25,7 @@ mod answer;
 mod body;
 mod cache;
 mod chain;
+mod compress;
 mod connection;
 mod cors;
 mod deadline;

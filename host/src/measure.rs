@@ -44,6 +44,7 @@ pub fn exchange(snapshot: &Arc<Snapshot>, path: &'static str, headers: HeaderMap
         attributes: Vec::new(),
         allowed_origin: None,
         websocket_key: None,
+        coding: None,
         outcome: Outcome::default(),
     }))
 }

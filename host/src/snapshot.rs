@@ -71,6 +71,8 @@ pub(crate) struct Chain {
     pub(crate) limits_of_authorizers: Vec<Arc<Limiter>>,
     /// Where answers are kept.
     pub(crate) cache: Option<Box<RouteCache>>,
+    /// Whether answers are compressed.
+    pub(crate) compresses: bool,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -344,6 +346,7 @@ impl Chain {
             limits,
             limits_of_authorizers,
             cache,
+            compresses: route.compression.unwrap_or(config.compression.all_routes),
             reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
             requests: metrics.route(&route.name),
         }

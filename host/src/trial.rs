@@ -375,6 +375,7 @@ impl Scene {
             attributes: attributes.collect(),
             allowed_origin: None,
             websocket_key: None,
+            coding: None,
             outcome: exchange::Outcome::default(),
         }))
     }

@@ -140,7 +140,7 @@ async fn response_filters_see_what_is_kept_as_any_answer() {
     let upstream = Upstream::start();
     let text = "[caches.c]\nttl = \"60s\"\n[plugins.body]\ncomponent = \"{guests}/probe-body.wasm\"\nconfig = { response = { upper = true } }\n\
         [plugins.chunks]\ncomponent = \"{guests}/probe.wasm\"\nconfig = { on_response = { set_headers = { x-seen = \"1\" } } }\n\
-        [routes.r]\nupstream = \"up\"\nplugins = [\"body\", \"chunks\"]\ncache = \"c\"\n";
+        [routes.r]\nupstream = \"up\"\nplugins = [\"body\", \"chunks\"]\ncache = { name = \"c\", shared = true }\n";
     let gateway = Gateway::start(text, &upstream);
     for expected in [MISS, "hit; ttl=60"] {
         let reply = gateway.get("/").await;

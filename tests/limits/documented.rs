@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -18,6 +18,7 @@ const SECTIONS: [(&str, &str); 9] = [
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
     ("`[caches.NAME]`", "[caches.c]"),
+    ("`[compression]`", "[compression]"),
     ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
@@ -90,10 +91,10 @@ fn with(row: &Row, value: Option<&str>) -> Result<Config, String> {
 fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
     let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
-    let Config { limits, upstreams, server, listeners, rate_limits, validators, caches, .. } = config;
+    let Config { limits, upstreams, server, listeners, rate_limits, validators, caches, compression, .. } = config;
     let plugins = plugins.collect::<Vec<_>>();
     format!(
-        "{limits:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {caches:?} {plugins:?} {websockets:?}"
+        "{limits:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {caches:?} {compression:?} {plugins:?} {websockets:?}"
     )
 }
 
@@ -107,7 +108,8 @@ fn fields(structure: &impl std::fmt::Debug) -> Vec<String> {
 #[test]
 fn every_documented_default_is_the_default() {
     for row in rows().iter().filter(|row| {
-        !["one a core", "the rate's number", "no limit", "not kept", "0, 1 with several endpoints"].contains(&&*row.default)
+        !["one a core", "the rate's number", "no limit", "not kept", "0, 1 with several endpoints"]
+            .contains(&&*row.default)
     }) {
         let default = limits(&with(row, None).expect("a configuration without it"));
         let explicit = with(row, Some(&row.default)).unwrap_or_else(|error| panic!("{}: {error}", row.name));

@@ -40,7 +40,8 @@ pub(crate) fn judge(
     if alone && !for_all {
         return None;
     }
-    let said = said(&control, headers);
+    // What is asked about each time needs no time of its own.
+    let said = if control.no_cache { Some(Duration::ZERO) } else { said(&control, headers) };
     let fresh = match status.as_u16() {
         200 | 203 | 204 | 300 | 301 | 308 if rules.ttl_overrides => rules.ttl.or(said)?,
         200 | 203 | 204 | 300 | 301 | 308 => said.or(rules.ttl)?,
@@ -131,7 +132,12 @@ mod tests {
 
     #[test]
     fn what_has_expired_is_kept_only_where_it_can_be_asked_about() {
-        for expired in [("cache-control", "max-age=0"), ("expires", "0"), ("cache-control", "max-age=60, no-cache")] {
+        for expired in [
+            ("cache-control", "max-age=0"),
+            ("expires", "0"),
+            ("cache-control", "max-age=60, no-cache"),
+            ("cache-control", "no-cache"),
+        ] {
             assert_eq!(fresh(&[expired]), None, "{expired:?}");
             assert_eq!(fresh(&[expired, ("etag", "\"a\"")]), Some(0), "{expired:?}");
         }

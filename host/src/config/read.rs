@@ -4,6 +4,7 @@
 
 mod address;
 mod cache;
+mod compression;
 mod cors;
 mod duplicate;
 mod environment;
@@ -33,7 +34,9 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 22] = [
+const ANSWERS: [(&str, &str); 24] = [
+    ("gzip", "it is called `[compression]`"),
+    ("compress", "it is called `[compression]`"),
     ("cache", "they are called `[caches.NAME]`"),
     ("caching", "they are called `[caches.NAME]`"),
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
@@ -74,6 +77,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let server = server::server(root.section("server"), &context);
     let limits = server::limits(root.section("limits"));
     let log = server::log(root.section("log"));
+    let compression = compression::compression(root.section("compression"));
     let (admin, listeners) = server::listeners(&mut root);
 
     let upstreams = collection(&mut root, "upstreams", None);
@@ -119,6 +123,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         cors,
         validators,
         caches,
+        compression,
         errors,
         routes,
     })

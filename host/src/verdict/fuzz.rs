@@ -149,6 +149,7 @@ fn exchange(lines: &[&str]) -> Option<Exchange> {
         attributes: Vec::new(),
         allowed_origin: None,
         websocket_key: None,
+        coding: None,
         outcome: Outcome::default(),
     };
     for (name, value) in rest.iter().filter_map(|line| line.strip_prefix('@')?.split_once('=')) {

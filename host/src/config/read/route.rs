@@ -103,6 +103,7 @@ impl<'a> Reader<'_, 'a> {
             validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
             cache,
+            compression: table.optional("compression", Node::boolean),
             websocket,
         };
         table.finish(&[
@@ -129,6 +130,8 @@ impl<'a> Reader<'_, 'a> {
             ("throttle", "it is called `rate_limits`"),
             ("validator", "it is called `validate`"),
             ("schema", "it is the `body` of `[validators.NAME]`"),
+            ("compress", "it is called `compression`"),
+            ("gzip", "it is called `compression`"),
             ("caching", "it is called `cache`"),
             ("ttl", "write `cache = { name = \"NAME\", ttl = ... }`"),
             ("websockets", "it is called `websocket`"),
