@@ -184,15 +184,15 @@ mod tests {
         };
         for (values, coding) in [
             (&[][..], "identity"),
-            (&["gzip, deflate, br, zstd"], "zstd"),
+            (&["gzip, deflate, br, zstd"], "br"),
             (&["gzip, br"], "br"),
             (&["gzip", "br;q=0.5"], "gzip"),
             (&["GZIP;Q=0.5"], "gzip"),
             (&["x-gzip"], "gzip"),
-            (&["*"], "zstd"),
-            (&["*;q=0.1, zstd;q=0"], "br"),
-            (&["zstd;q=0, br;q=0.000, gzip;q=0.0"], "identity"),
-            (&["gzip;q=2, br;q=x, zstd;level=3"], "identity"),
+            (&["*"], "br"),
+            (&["*;q=0.1, br;q=0"], "gzip"),
+            (&["*, br;q=0.000, gzip;q=0.0"], "identity"),
+            (&["gzip;q=2, br;q=x", "br;level=3"], "identity"),
             (&["identity", "deflate", "gzipped", ""], "identity"),
             (&["br ; q=0.2 , gzip ; q=0.3"], "gzip"),
         ] {

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use crate::config::{Coding, Compression};
 
-/// A window of 256 KiB: what browsers take (RFC 9659: up to 8 MiB), and an encoder is no larger than some 2 MiB.
+/// A window of 256 KiB: an encoder is no larger than some 2 MiB.
 const WINDOW: u32 = 18;
 
 /// How much brotli gathers before it looks at it.
@@ -17,7 +17,6 @@ const BUFFER: usize = 16 << 10;
 pub(super) enum Encoder {
     Gzip(GzEncoder<Vec<u8>>),
     Brotli(Box<CompressorWriter<Vec<u8>>>),
-    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
 }
 
 impl Encoder {
@@ -28,11 +27,6 @@ impl Encoder {
                 let writer = CompressorWriter::new(Vec::new(), BUFFER, rules.brotli_level, WINDOW);
                 Self::Brotli(Box::new(writer))
             }
-            Coding::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), rules.zstd_level as i32)?;
-                encoder.window_log(WINDOW)?;
-                Self::Zstd(encoder)
-            }
         })
     }
 
@@ -40,7 +34,6 @@ impl Encoder {
         match self {
             Self::Gzip(encoder) => encoder.write_all(piece),
             Self::Brotli(encoder) => encoder.write_all(piece),
-            Self::Zstd(encoder) => encoder.write_all(piece),
         }
     }
 
@@ -49,7 +42,6 @@ impl Encoder {
         match self {
             Self::Gzip(encoder) => encoder.flush(),
             Self::Brotli(encoder) => encoder.flush(),
-            Self::Zstd(encoder) => encoder.flush(),
         }
     }
 
@@ -58,7 +50,6 @@ impl Encoder {
         match self {
             Self::Gzip(encoder) => encoder.get_ref().len(),
             Self::Brotli(encoder) => encoder.get_ref().len(),
-            Self::Zstd(encoder) => encoder.get_ref().len(),
         }
     }
 
@@ -67,7 +58,6 @@ impl Encoder {
         let out = match self {
             Self::Gzip(encoder) => encoder.get_mut(),
             Self::Brotli(encoder) => encoder.get_mut(),
-            Self::Zstd(encoder) => encoder.get_mut(),
         };
         std::mem::take(out).into()
     }
@@ -77,7 +67,6 @@ impl Encoder {
         Ok(match self {
             Self::Gzip(encoder) => encoder.finish()?.into(),
             Self::Brotli(encoder) => encoder.into_inner().into(),
-            Self::Zstd(encoder) => encoder.finish()?.into(),
         })
     }
 }
