@@ -55,6 +55,7 @@ fn line(exchange: &Exchange) {
         upstream_us = outcome.upstream.map(|time| time.as_micros() as u64),
         endpoint = outcome.endpoint.as_ref().map(|(endpoint, _)| &*endpoint.name),
         retries = outcome.endpoint.as_ref().map(|(_, retries)| *retries).filter(|&retries| retries > 0),
+        cache = outcome.cache.map(|cache| cache.name()),
         request_bytes = outcome.progress.request(),
         response_bytes = outcome.progress.response(),
         verdict = outcome.verdict.map(|verdict| if verdict.allow { "allow" } else { "deny" }),

@@ -1,5 +1,5 @@
-//! The operator's own address: metrics and health. Read-only, and on a listener of its own, so that it answers when the
-//! public ones are busy.
+//! The operator's own address: metrics, health, and purging what is kept. On a listener of its own, so that it answers when
+//! the public ones are busy. Who reaches it may do all of that. `DELETE` is no method that another site's page can send here.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, thread};
 
@@ -10,10 +10,13 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
 
-use crate::{server::Gateway, usage, worker::ACCEPT_REST};
+use crate::{path, query, server::Gateway, usage, worker::ACCEPT_REST};
 
 /// Connections at the same time: those beyond wait.
 const CONNECTIONS: usize = 16;
+
+/// `DELETE` of it and a name: purges a cache.
+const CACHES: &str = "/caches/";
 
 /// Serves on a thread of its own for as long as the process lives. Answers the address it got.
 pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAddr> {
@@ -33,7 +36,12 @@ pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAdd
                 };
                 let gateway = gateway.clone();
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let response = answer(&gateway, request.method(), request.uri().path());
+                    let response = answer(
+                        &gateway,
+                        request.method(),
+                        request.uri().path(),
+                        request.uri().query().unwrap_or_default(),
+                    );
                     async move { Ok::<_, Infallible>(response) }
                 });
                 let connection =
@@ -50,7 +58,7 @@ pub fn start(address: SocketAddr, gateway: Arc<Gateway>) -> io::Result<SocketAdd
     Ok(address)
 }
 
-fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn answer(gateway: &Gateway, method: &Method, path: &str, query: &str) -> Response<Full<Bytes>> {
     let (status, kind, text) = match (method, path) {
         (&Method::GET | &Method::HEAD, "/metrics") => {
             (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", gateway.metrics.text())
@@ -62,6 +70,10 @@ fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes
             }
         }
         (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => (StatusCode::OK, "text/plain", "ok\n".into()),
+        (&Method::DELETE, path) if path.starts_with(CACHES) => purge(gateway, &path[CACHES.len()..], query),
+        (_, path) if path.starts_with(CACHES) => {
+            (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "this path supports DELETE\n".into())
+        }
         (_, "/metrics" | "/healthz" | "/readyz" | "/usage") => {
             (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "this path supports GET\n".into())
         }
@@ -71,4 +83,27 @@ fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+/// Forgets what a cache has, or what of it is of a `path`, of paths that begin with `prefix`, or of a `host`.
+fn purge(gateway: &Gateway, name: &str, text: &str) -> (StatusCode, &'static str, String) {
+    let snapshot = gateway.snapshot();
+    let Some(cache) = snapshot.caches.iter().find(|cache| cache.config.name == name) else {
+        return (StatusCode::NOT_FOUND, "text/plain", "there is no such cache\n".into());
+    };
+    // A typo must not purge everything.
+    let keys = text.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    if !text.is_empty() && !keys.into_iter().all(|key| ["host", "path", "prefix"].contains(&key)) {
+        return (StatusCode::BAD_REQUEST, "text/plain", "there are host, path and prefix\n".into());
+    }
+    let value = |key| query::first(text, key);
+    let exact = value("path").map(|text| path::canonical(&text).map(String::from).unwrap_or(text));
+    let (prefix, host) = (value("prefix"), value("host").map(|host| host.to_ascii_lowercase()));
+    let purged = cache.purge(|of_host, of_path| {
+        host.as_ref().is_none_or(|host| host == of_host)
+            && exact.as_ref().is_none_or(|exact| exact == of_path)
+            && prefix.as_ref().is_none_or(|prefix| of_path.starts_with(&**prefix))
+    });
+    tracing::info!(cache = name, purged, "purged");
+    (StatusCode::OK, "application/json", format!("{{\"purged\":{purged}}}\n"))
 }

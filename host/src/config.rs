@@ -4,6 +4,8 @@
 //! what only loading can tell (a missing export, a configuration the plugin refuses) is added by the loader as
 //! further [`Problem`]s, positioned with [`Source::locate`].
 
+mod cache;
+mod compression;
 mod cors;
 mod error;
 pub(crate) mod fuzz;
@@ -21,6 +23,8 @@ mod validator;
 mod value;
 mod websocket;
 
+pub use cache::{Cache, CacheRules, RouteCache, RouteRules};
+pub use compression::{Coding, Compression};
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use overload::{Overload, Priority};
@@ -85,6 +89,10 @@ pub struct Config {
     pub cors: Vec<Cors>,
     /// `[validators.NAME]`
     pub validators: Vec<Validator>,
+    /// `[caches.NAME]`
+    pub caches: Vec<Cache>,
+    /// `[compression]`
+    pub compression: Compression,
     /// `[errors.CODE]`
     pub errors: Vec<ErrorAnswer>,
     /// `[routes.NAME]`, at least one.
@@ -443,6 +451,10 @@ pub struct Route {
     pub body_min_rate: Option<u64>,
     /// Whether its requests are served when there is too much to do; default [`Priority::Normal`].
     pub priority: Priority,
+    /// Which answers of its upstream are kept; default none.
+    pub cache: Option<RouteCache>,
+    /// Whether its answers are compressed; default [`Compression::all_routes`].
+    pub compression: Option<bool>,
     /// Where WebSockets may be opened to its upstream; default not.
     pub websocket: Option<WebSocket>,
     /// Its own time-outs.

@@ -21,7 +21,8 @@ use std::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
 use crate::{
-    concurrency::Permit, failure::Failure, limits::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint,
+    cache::CacheUse, compress::Negotiated, concurrency::Permit, failure::Failure, limits::Standing, route::Params,
+    snapshot::Snapshot, upstream::Endpoint,
 };
 
 /// A request and its answer under way.
@@ -49,6 +50,8 @@ pub struct Exchange {
     pub grpc: bool,
     /// Whether it takes trailers (`TE`).
     pub trailers: bool,
+    /// What its client is to get, where its route compresses.
+    pub coding: Option<Negotiated>,
     /// How it went.
     pub outcome: Outcome,
 }
@@ -96,6 +99,8 @@ pub struct Outcome {
     pub upstream: Option<Duration>,
     /// Who answered, where the upstream has several endpoints, and how many had been asked in vain.
     pub(crate) endpoint: Option<(Arc<Endpoint>, u32)>,
+    /// How a cache took part, where the route has one.
+    pub cache: Option<CacheUse>,
     /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
     pub plugins: Vec<(usize, Duration)>,
     /// How it stands with the rate limits, the quotas and the usage plan of its route.

@@ -84,6 +84,8 @@ pub enum Failure {
         /// The value of `Accept`: what would be read.
         accept: String,
     },
+    /// The client wants an answer that is kept, and none is (`only-if-cached`).
+    NotCached,
     /// A plugin failed.
     Plugin {
         /// Its name in the configuration.
@@ -140,7 +142,7 @@ pub enum Fault {
 }
 
 /// All codes.
-pub const CODES: [&str; 38] = [
+pub const CODES: [&str; 39] = [
     "bad_request",
     "uri_too_long",
     "headers_too_large",
@@ -156,6 +158,7 @@ pub const CODES: [&str; 38] = [
     "overloaded",
     "invalid_request",
     "unsupported_media_type",
+    "not_cached",
     "upstream_unreachable",
     "upstream_connect_timeout",
     "upstream_busy",
@@ -223,6 +226,7 @@ impl Failure {
             Self::LimitsUnavailable(_) => "limits_unavailable",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
+            Self::NotCached => "not_cached",
             Self::Plugin { fault, .. } => fault.code(),
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
@@ -256,6 +260,7 @@ impl Failure {
             | Self::ApiKeyInvalid(_)
             | Self::InvalidRequest { .. }
             | Self::UnsupportedMediaType { .. }
+            | Self::NotCached
             | Self::ClientLeft => Party::Client,
             Self::Plugin { .. } => Party::Plugin,
             Self::UpstreamUnreachable(_)
@@ -289,6 +294,7 @@ impl Failure {
             Self::ApiKeyInvalid(_) => "this API key is not accepted here".into(),
             Self::LimitsUnavailable(_) => "the limits of this route cannot be looked up".into(),
             Self::InvalidRequest { why, .. } | Self::UnsupportedMediaType { why, .. } => why.clone(),
+            Self::NotCached => "no answer to this request is kept".into(),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
             Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),

@@ -4,6 +4,7 @@
 //! step is this exchange's failure and nobody else's.
 
 mod admit;
+mod cached;
 mod forward;
 mod peer;
 mod upgrade;
@@ -22,6 +23,7 @@ use crate::{
     answer::{AnswerBody, Open, ResponseBody},
     body::RequestBody,
     chain::{self, Stop},
+    compress,
     config::Target,
     connection::InFlight,
     cors, errors,
@@ -88,6 +90,11 @@ async fn answer(
     let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
+            // Boxed, so that a request without does not carry the room for it.
+            &Target::Upstream(index) if cached::is_concerned(exchange, route) => {
+                let forwarded = Box::pin(cached::forward(worker, exchange, (route, index), peer, body));
+                forwarded.await.map(|body| (body, None))?
+            }
             &Target::Upstream(index) => {
                 forward::forward(worker, exchange, (route, index), peer, body).await.map(|body| (body, None))?
             }
@@ -184,6 +191,9 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
     let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {
         body.leave_out(asked_head, head);
+    }
+    if let Some(wanted) = exchange.coding {
+        compress::apply(&exchange.snapshot.config.compression, wanted, asked_head, head, &mut body);
     }
     let mut headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
     let mut response = Response::new(match upstream {

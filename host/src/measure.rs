@@ -46,6 +46,7 @@ pub fn exchange(snapshot: &Arc<Snapshot>, path: &'static str, headers: HeaderMap
         websocket_key: None,
         grpc: false,
         trailers: false,
+        coding: None,
         outcome: Outcome::default(),
     }))
 }

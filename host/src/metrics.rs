@@ -14,6 +14,7 @@ use prometheus_client::{
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    cache::{Cache, CacheUse},
     lines,
     lock::lock,
     overload::{Loads, Shed},
@@ -49,6 +50,11 @@ struct Inner {
     ejections: Family<EndpointLabels, Counter>,
     endpoints_available: Family<EndpointLabels, Gauge>,
     endpoints: Mutex<Vec<(EndpointLabels, Weak<Health>)>>,
+    cache_requests: Family<CacheUseLabels, Counter>,
+    cache_stores: Family<CacheLabels, Counter>,
+    cache_evictions: Family<CacheLabels, Counter>,
+    cache_bytes: Family<CacheLabels, Gauge>,
+    caches: Mutex<Vec<(CacheLabels, Weak<Cache>)>>,
     websockets_open: Gauge,
     clients_ended: Family<ReasonLabels, Counter>,
     shed: Family<ReasonLabels, Counter>,
@@ -128,6 +134,35 @@ struct EndpointLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CacheLabels {
+    cache: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CacheUseLabels {
+    cache: String,
+    result: String,
+}
+
+/// The counters of a response cache.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CacheMetrics {
+    /// By [`CacheUse`].
+    uses: [Counter; 5],
+    /// Answers kept.
+    pub(crate) stores: Counter,
+    /// Answers that went for want of room.
+    pub(crate) evictions: Counter,
+}
+
+impl CacheMetrics {
+    /// Counts a request.
+    pub(crate) fn used(&self, how: CacheUse) {
+        self.uses[how as usize].inc();
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct LimitLabels {
     limit: String,
 }
@@ -204,6 +239,11 @@ impl Default for Metrics {
             ejections: Family::default(),
             endpoints_available: Family::default(),
             endpoints: Mutex::default(),
+            cache_requests: Family::default(),
+            cache_stores: Family::default(),
+            cache_evictions: Family::default(),
+            cache_bytes: Family::default(),
+            caches: Mutex::default(),
             websockets_open: Gauge::default(),
             clients_ended: Family::default(),
             shed: Family::default(),
@@ -261,6 +301,10 @@ impl Inner {
         registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
         registry.register("upstream_endpoint_available", available, self.endpoints_available.clone());
+        registry.register("cache_requests", "Requests of routes with a cache", self.cache_requests.clone());
+        registry.register("cache_stores", "Answers that were kept", self.cache_stores.clone());
+        registry.register("cache_evictions", "Answers that went for want of room", self.cache_evictions.clone());
+        registry.register("cache_bytes", "Bytes of answers that are kept", self.cache_bytes.clone());
         registry.register("websockets_open", "WebSockets that are open", self.websockets_open.clone());
         registry.register(
             "clients_ended",
@@ -319,9 +363,42 @@ impl Inner {
         self.shedding.set(loads.shedding());
         self.memory.set(loads.memory.load(Ordering::Relaxed));
     }
+
+    /// Looks up what caches have. Those that no snapshot has any more are told no longer.
+    fn count_caches(&self) {
+        let mut caches = lock(&self.caches);
+        self.cache_bytes.clear();
+        caches.retain(|(labels, cache)| {
+            let Some(cache) = cache.upgrade() else { return false };
+            self.cache_bytes.get_or_create(labels).inc_by(i64::try_from(cache.bytes()).unwrap_or(i64::MAX));
+            true
+        });
+    }
 }
 
 impl Metrics {
+    /// The counters of a response cache.
+    pub(crate) fn cache(&self, name: &str) -> CacheMetrics {
+        let labels = CacheLabels { cache: name.to_owned() };
+        let by = |how: CacheUse| {
+            let labels = CacheUseLabels { cache: name.to_owned(), result: how.name().to_owned() };
+            self.0.cache_requests.get_or_create(&labels).clone()
+        };
+        CacheMetrics {
+            uses: CacheUse::ALL.map(by),
+            stores: self.0.cache_stores.get_or_create(&labels).clone(),
+            evictions: self.0.cache_evictions.get_or_create(&labels).clone(),
+        }
+    }
+
+    /// Tells of a cache for as long as it is there.
+    pub(crate) fn cache_alive(&self, name: &str, cache: &Arc<Cache>) {
+        let mut caches = lock(&self.0.caches);
+        // Nobody may ever ask.
+        caches.retain(|(_, cache)| cache.strong_count() > 0);
+        caches.push((CacheLabels { cache: name.to_owned() }, Arc::downgrade(cache)));
+    }
+
     /// Tells of an endpoint for as long as it is there. The counter of its ejections.
     pub(crate) fn endpoint(&self, upstream: &str, endpoint: &str, health: &Arc<Health>) -> Counter {
         let labels = EndpointLabels { upstream: upstream.to_owned(), endpoint: endpoint.to_owned() };
@@ -462,6 +539,7 @@ impl Metrics {
         self.0.count_instances();
         self.0.count_endpoints();
         self.0.look_at_loads();
+        self.0.count_caches();
         let registry = lock(&self.0.registry);
         let mut out = String::new();
         text::encode(&mut out, &registry).expect("writing to a string does not fail");

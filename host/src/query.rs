@@ -19,6 +19,15 @@ pub(crate) fn all(query: &str, name: &str) -> Vec<String> {
     values(query, name).collect()
 }
 
+/// The parameters with these names, as they were sent and in that order.
+pub(crate) fn only(query: &str, names: &[String]) -> String {
+    let named = |pair: &&str| {
+        let key = form_decode(pair.split_once('=').map_or(*pair, |(key, _)| key));
+        !pair.is_empty() && names.iter().any(|name| *name == key)
+    };
+    query.split('&').filter(named).collect::<Vec<_>>().join("&")
+}
+
 fn values<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     query.split('&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -75,6 +84,15 @@ mod tests {
     fn all_values_come_in_their_order() {
         assert_eq!(all("a=2&b=0&a=1&a", "a"), ["2", "1", ""]);
         assert!(all("a=2", "c").is_empty());
+    }
+
+    #[test]
+    fn only_the_named_parameters_stay_as_they_were_sent() {
+        let only =
+            |query, names: &[&str]| super::only(query, &names.iter().map(|&name| name.into()).collect::<Vec<_>>());
+        assert_eq!(only("b=2&x=1&%61=%31&a=+&&c", &["a", "c"]), "%61=%31&a=+&c");
+        assert_eq!((only("a=1", &[]), only("", &["a"])), (String::new(), String::new()));
+        assert_eq!(only("a=1;x=2&ab=1&A=1", &["a"]), "a=1;x=2");
     }
 
     #[test]

@@ -119,6 +119,8 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
         Failure::UpstreamBusy | Failure::Overloaded { .. } | Failure::LimitsUnavailable(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
+        // RFC 9111 section 5.2.1.7.
+        Failure::NotCached => StatusCode::GATEWAY_TIMEOUT,
         Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         // As nginx logs it; nobody receives it.
         Failure::ClientLeft => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),

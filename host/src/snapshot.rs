@@ -12,6 +12,7 @@ use http::HeaderName;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::{
+    cache::{self, Cache, RouteCache},
     clock::Clock,
     concurrency::Concurrency,
     config::{self, Combine, Config, Problem, Problems},
@@ -58,6 +59,8 @@ pub struct Snapshot {
     pub(crate) balancers: Vec<Balancer>,
     /// Parallel to `config.validators`.
     pub(crate) validators: Vec<Arc<Validator>>,
+    /// Parallel to `config.caches`.
+    pub(crate) caches: Vec<Arc<Cache>>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Every endpoint that this process has known, by the number under which workers keep its connections: none is given twice.
@@ -80,6 +83,10 @@ pub(crate) struct Chain {
     /// Limits by the client and its API key, and those by what only an authorizer, or the key, tells.
     pub(crate) before: Option<Box<Gate>>,
     pub(crate) after: Option<Box<Gate>>,
+    /// Where answers are kept.
+    pub(crate) cache: Option<Box<RouteCache>>,
+    /// Whether answers are compressed.
+    pub(crate) compresses: bool,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -88,7 +95,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// Whether anybody reads the request's headers after it has gone to the upstream.
     pub(crate) fn reads_request_later(&self) -> bool {
-        !self.response_filters.is_empty() || !self.loggers.is_empty()
+        !self.response_filters.is_empty() || !self.loggers.is_empty() || self.cache.is_some()
     }
 }
 
@@ -142,6 +149,9 @@ impl Snapshot {
             .collect();
         let keys = good(Some(Keys::load(&config)), &config, &[], &mut problems).unwrap_or_default();
         let redis = redis(&config, serving, metrics, &mut problems);
+        if problems.is_empty() {
+            problems = private(&config, &plugins);
+        }
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -203,7 +213,13 @@ impl Snapshot {
             })
             .collect();
         let all = limits::All { rates: &limiters, quotas: &quotas, concurrency: &concurrency };
-        let chain = |route| Chain::new(&config, route, &plugins, &all, &plans, metrics);
+        let caches: Vec<_> = (config.caches.iter())
+            .map(|cache| {
+                let known = serving.and_then(|snapshot| snapshot.caches.iter().find(|known| known.config == *cache));
+                known.cloned().unwrap_or_else(|| Cache::new(cache.clone(), clock, metrics))
+            })
+            .collect();
+        let chain = |route| Chain::new(&config, route, &plugins, (&all, &plans, &caches), metrics);
         let chains = (0..config.routes.len()).map(chain).collect();
         let router = Router::new(&config.routes);
         let via = Via::new(&config.server.via);
@@ -224,6 +240,7 @@ impl Snapshot {
             acceptors: Vec::new(),
             balancers: Vec::new(),
             validators: Vec::new(),
+            caches,
             chains,
             known_endpoints: Arc::default(),
             _alive,
@@ -293,6 +310,21 @@ fn good<T>(
     };
     problems.extend(wrong.into_iter().map(|(at, message)| located(config, table, &at, message)));
     None
+}
+
+/// The routes whose answers may be private, and would be kept for everybody.
+fn private(config: &Config, plugins: &[Arc<Plugin>]) -> Vec<Problem> {
+    let problem = |route: &config::Route| {
+        let own = route.cache.as_ref()?;
+        let rules = config.caches[own.cache].rules.with(&own.rules);
+        let authorizes = route.plugins.iter().any(|&plugin| plugins[plugin].hooks.is_authorizer());
+        let why = cache::why_private(route, &rules, authorizes)?;
+        let problem = located(config, &["routes", &route.name], &["cache".into()], why);
+        Some(problem.help(
+            "put what tells callers apart into `key`, as in `key = [\"${auth.principal}\"]`, or say `shared = true`",
+        ))
+    };
+    config.routes.iter().filter_map(problem).collect()
 }
 
 /// How connections to the endpoints of an upstream begin, one for each. They differ in the host only, so that the same is
@@ -370,11 +402,16 @@ impl Chain {
         config: &Config,
         route: usize,
         plugins: &[Arc<Plugin>],
-        limits: &limits::All<'_>,
-        plans: &[Arc<Plan>],
+        (limits, plans, caches): (&limits::All<'_>, &[Arc<Plan>], &[Arc<Cache>]),
         metrics: &Metrics,
     ) -> Self {
         let route = &config.routes[route];
+        let cache = route.cache.as_ref().map(|own| {
+            let cache = caches[own.cache].clone();
+            let rules = cache.config.rules.with(&own.rules);
+            let tag = cache::tag(config, route, &rules);
+            Box::new(RouteCache { cache, rules, tag })
+        });
         let key = route.api_key.as_ref().map(|key| KeyRule::new(key, &route.name, plans));
         let [before, after] = Gate::of(route, limits, key);
         let with = |has: fn(&crate::plugin::Hooks) -> bool| -> Vec<usize> {
@@ -390,6 +427,8 @@ impl Chain {
             loggers: with(|hooks| hooks.is_logger()),
             before,
             after,
+            cache,
+            compresses: route.compression.unwrap_or(config.compression.all_routes),
             reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
             requests: metrics.route(&route.name),
         }

@@ -378,6 +378,7 @@ impl Scene {
             websocket_key: None,
             grpc: false,
             trailers: false,
+            coding: None,
             outcome: exchange::Outcome::default(),
         }))
     }

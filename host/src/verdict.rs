@@ -9,7 +9,6 @@
 //! Values are kept only as keyed hashes: 128 bits of SipHash under a random key of this cache, so no token lies in
 //! memory for the cache's sake, and nobody outside can find two requests with one key.
 
-mod flight;
 pub(crate) mod fuzz;
 
 use std::{
@@ -30,11 +29,11 @@ use crate::{
     config,
     exchange::{Exchange, Field},
     failure::Fault,
+    flight::{Flights, Role},
     lock::lock,
     plugin::{Plugin, Reads, Verdict},
     route::FastMap,
 };
-use flight::{Flights, Role};
 
 /// Shapes that one route may show. A plugin that shows more reads at random; its verdicts are not kept.
 const SHAPES: usize = 16;
@@ -81,7 +80,7 @@ pub(crate) struct Decided {
 
 /// The keys are hashes already.
 #[derive(Default)]
-struct Passed(u64);
+pub(crate) struct Passed(u64);
 
 impl Hasher for Passed {
     fn finish(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: &[(&str, &str)] = &[
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -21,6 +21,8 @@ const SECTIONS: [(&str, &str); 12] = [
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
     ("`[overload]`", "[overload]"),
     ("`[routes.NAME.timeouts]`", "[routes.t]\npath = '/t'\nupstream = 'app'\n[routes.t.timeouts]"),
+    ("`[caches.NAME]`", "[caches.c]"),
+    ("`[compression]`", "[compression]"),
     ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
@@ -95,9 +97,10 @@ fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
     let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
     let Config { limits, overload, upstreams, server, listeners, rate_limits, validators, quotas, redis, .. } = config;
+    let Config { caches, compression, .. } = config;
     let plugins = plugins.collect::<Vec<_>>();
     format!(
-        "{limits:?} {overload:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?} {websockets:?} {quotas:?} {redis:?}"
+        "{limits:?} {overload:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?} {websockets:?} {quotas:?} {redis:?} {caches:?} {compression:?}"
     )
 }
 
@@ -119,6 +122,7 @@ fn every_documented_default_is_the_default() {
             "0, 1 with several endpoints",
             "the upstream's",
             "that of [limits]",
+            "not kept",
         ]
         .contains(&&*row.default)
     }) {

@@ -3,6 +3,8 @@
 //! A configuration is handed out only when nothing was reported, so a reader may leave out what it could not read.
 
 mod address;
+mod cache;
+mod compression;
 mod cors;
 mod duplicate;
 mod environment;
@@ -38,7 +40,11 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 23] = [
+const ANSWERS: [(&str, &str); 27] = [
+    ("gzip", "it is called `[compression]`"),
+    ("compress", "it is called `[compression]`"),
+    ("cache", "they are called `[caches.NAME]`"),
+    ("caching", "they are called `[caches.NAME]`"),
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
     ("throttling", "it is called `[rate_limits.NAME]`"),
     ("quota", "it is called `[quotas.NAME]`"),
@@ -81,6 +87,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let limits = server::limits(root.section("limits"));
     let overload = overload::overload(root.section("overload"));
     let log = server::log(root.section("log"));
+    let compression = compression::compression(root.section("compression"));
     let (admin, listeners) = server::listeners(&mut root);
 
     let upstreams = collection(&mut root, "upstreams", None);
@@ -93,6 +100,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let api_keys = collection(&mut root, "api_keys", None);
     let cors = collection(&mut root, "cors", None);
     let validators = collection(&mut root, "validators", None);
+    let caches = collection(&mut root, "caches", None);
     let errors = collection(&mut root, "errors", None);
     let routes = collection(&mut root, "routes", Some("an `upstream`"));
     let names = route::Names {
@@ -104,6 +112,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         cors: cors.iter().map(|entry| entry.name).collect(),
         validators: validators.iter().map(|entry| entry.name).collect(),
         http2: Vec::new(),
+        caches: caches.iter().map(|entry| entry.name).collect(),
     };
     let errors = each(errors, |entry, table| error::error(entry, table, &names.plugins));
     let cors = each(cors, cors::cors);
@@ -117,6 +126,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let api_keys = each(api_keys, |entry, table| usage::api_key(entry, table, &plans));
     let route_names: Vec<&str> = routes.iter().map(|entry| entry.name).collect();
     let usage_plans = each(usage_plans, |entry, table| usage::plan(entry, table, &route_names, &stores));
+    let caches = each(caches, cache::cache);
     let upstreams = each(upstreams, upstream::upstream);
     let plugins = each(plugins, plugin::plugin);
     let http2: Vec<&str> = (upstreams.iter().filter(|upstream| upstream.protocol == super::Protocol::Http2))
@@ -124,7 +134,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         .collect();
     let names = route::Names { http2, ..names };
     let keys = limit_keys(&rate_limits, &quotas, &concurrency_limits);
-    let routes = route::routes(routes, &names, &keys, limits.uri_bytes);
+    let routes = route::routes(routes, &names, (&keys, &caches), limits.uri_bytes);
     root.finish(&ANSWERS);
 
     let problems = context.problems.take();
@@ -149,6 +159,8 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         api_keys,
         cors,
         validators,
+        caches,
+        compression,
         errors,
         routes,
     })

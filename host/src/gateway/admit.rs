@@ -15,6 +15,7 @@ use super::{Peer, client_body};
 use crate::{
     body::RequestBody,
     chain::Stop,
+    compress,
     config::ClientLimits,
     cors,
     edge::{self, Survey},
@@ -56,6 +57,7 @@ pub(super) fn open(
         websocket_key: None,
         grpc: false,
         trailers: false,
+        coding: None,
         attributes: peer.attributes.clone(),
         outcome: Outcome::default(),
     });
@@ -145,6 +147,10 @@ pub(super) fn admit(
     exchange.route = Some(route);
     if let Some(cors) = config.routes[route].cors {
         exchange.allowed_origin = cors::allowed_origin(&config.cors[cors], &request.headers).map(Box::new);
+    }
+    if snapshot.chains[route].compresses {
+        // Before a filter takes it away to see bodies as they are.
+        exchange.coding = Some(compress::negotiate(&config.compression, &request.headers));
     }
     let limit = config.routes[route].body_bytes.unwrap_or(config.limits.body_bytes);
     if !body.is_end_stream() && declared_length(&request.headers).is_some_and(|length| length > limit) {

@@ -86,6 +86,11 @@ impl UpstreamBody {
         }
     }
 
+    /// Whether its end can be told from having broken off.
+    pub(crate) fn tells_its_end(&self) -> bool {
+        !matches!(self.framing, Framing::UntilClose)
+    }
+
     /// The connection of an answer that has switched protocols. It goes back to no pool.
     pub(crate) fn switch(self) -> Option<Box<Switched>> {
         Switched::new(*self.connection?, self.under_way).map(Box::new)

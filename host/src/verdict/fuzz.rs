@@ -151,6 +151,7 @@ fn exchange(lines: &[&str]) -> Option<Exchange> {
         websocket_key: None,
         grpc: false,
         trailers: false,
+        coding: None,
         outcome: Outcome::default(),
     };
     for (name, value) in rest.iter().filter_map(|line| line.strip_prefix('@')?.split_once('=')) {

@@ -195,6 +195,20 @@ impl<'a> Good<'a> {
             let line = "content_types = [\"application/json\"]";
             wrong("a media type", line, &format!("content_types = [\"a/b\", §\"{kind}\"]"));
         }
+        for name in ["page", "Pages", "", "up"] {
+            wrong("an unknown cache", "cache = \"pages\"", &format!("cache = §\"{name}\""));
+        }
+        for part in ["query:a", "${request.id}", "${request.nope}", "accept", "header:", ""] {
+            let line = "key = [\"header:accept-language\", \"cookie:theme\"]";
+            let at = if part.contains("nope") { "\"§" } else { "§\"" };
+            wrong("a part of a key", line, &format!("key = [\"header:a\", {at}{part}\"]"));
+        }
+        let private = "path = \"/x\"\ncache = §{ name = \"pages\", shared = false }";
+        wrong("answers that may be private", "path = \"/x\"", private);
+        for coding in ["deflate", "BR", "", "gzip"] {
+            let line = "encodings = [\"br\", \"gzip\"]";
+            wrong("a coding", line, &format!("encodings = [\"gzip\", §\"{coding}\"]"));
+        }
         wrong("a plugin's configuration", "[plugins.keys.config]", "§[plugins.keys.config]\nauthorise = 1");
         broken
     }

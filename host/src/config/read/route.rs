@@ -4,7 +4,7 @@ use http::Method;
 use toml::de::DeValue;
 
 use super::{
-    address,
+    address, cache,
     duplicate::Seen,
     header::{self, Scope},
     path::{name, path},
@@ -15,7 +15,7 @@ use super::{
     websocket::websocket,
 };
 use crate::config::{
-    Combine, KeySource, Match, Priority, Route, RouteKey, Segment, Target, Template,
+    Cache, Combine, KeySource, Match, Priority, Route, RouteKey, Segment, Target, Template,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -31,12 +31,18 @@ pub(super) struct Names<'a> {
     pub(super) validators: Vec<&'a str>,
     /// Upstreams that HTTP/2 is spoken to.
     pub(super) http2: Vec<&'a str>,
+    pub(super) caches: Vec<&'a str>,
 }
 
 /// The keys of limits that have one, by table and name.
 type Keys<'a> = [((&'static str, &'a str), &'a Template)];
 
-pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, keys: &Keys<'_>, uri_bytes: usize) -> Vec<Route> {
+pub(super) fn routes(
+    entries: Vec<Entry<'_>>,
+    names: &Names<'_>,
+    (keys, caches): (&Keys<'_>, &[Cache]),
+    uri_bytes: usize,
+) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     // The routes that can be compared, each by its index and where it is.
     let mut seen: Seen<(usize, usize)> = Seen::default();
@@ -46,7 +52,7 @@ pub(super) fn routes(entries: Vec<Entry<'_>>, names: &Names<'_>, keys: &Keys<'_>
         };
         let context = entry.node.context;
         let before = context.reported();
-        let route = Reader { entry, names, keys, uri_bytes, before }.route(table);
+        let route = Reader { entry, names, keys, caches, uri_bytes, before }.route(table);
         if context.reported() == before
             && let Some((index, at)) = seen.add(&route.matches, (routes.len(), entry.at.start))
         {
@@ -64,6 +70,7 @@ struct Reader<'r, 'a> {
     entry: &'r Entry<'a>,
     names: &'r Names<'a>,
     keys: &'r Keys<'r>,
+    caches: &'r [Cache],
     uri_bytes: usize,
     /// How many problems there were before this route.
     before: usize,
@@ -111,6 +118,9 @@ impl<'a> Reader<'_, 'a> {
         });
         let websocket = websocket.flatten();
         let timeouts = table.optional("timeouts", |node| timeouts(node, &target)).unwrap_or_default();
+        let cache = table.optional("cache", |node| {
+            cache::of_route(node, &self.names.caches, self.caches, &scope, (&matches, &target))
+        });
         let route = Route {
             name: self.entry.name.to_owned(),
             matches,
@@ -127,6 +137,8 @@ impl<'a> Reader<'_, 'a> {
             body_bytes,
             body_min_rate,
             priority: table.optional("priority", |node| node.choice(&priorities)).unwrap_or(Priority::Normal),
+            cache,
+            compression: table.optional("compression", Node::boolean),
             websocket,
             timeouts,
         };
@@ -160,6 +172,10 @@ impl<'a> Reader<'_, 'a> {
             ("usage_plans", "write `api_key = \"required\"`; a plan says its `routes`"),
             ("validator", "it is called `validate`"),
             ("schema", "it is the `body` of `[validators.NAME]`"),
+            ("compress", "it is called `compression`"),
+            ("gzip", "it is called `compression`"),
+            ("caching", "it is called `cache`"),
+            ("ttl", "write `cache = { name = \"NAME\", ttl = ... }`"),
             ("websockets", "it is called `websocket`"),
             ("ws", "it is called `websocket`"),
             ("upgrade", "it is called `websocket`"),
@@ -264,7 +280,7 @@ impl<'a> Reader<'_, 'a> {
 }
 
 /// The index of the table that a string names.
-fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
+pub(super) fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
     refer_in(node, kind, &format!("{kind}s"), names)
 }
 

@@ -17,7 +17,7 @@ type Table = Mutex<HashMap<u128, Arc<State>>>;
 
 /// The calls under way, by what they ask.
 #[derive(Default)]
-pub(super) struct Flights(Arc<Table>);
+pub(crate) struct Flights(Arc<Table>);
 
 struct State {
     /// Closed when the call has ended: that wakes everybody.
@@ -27,7 +27,7 @@ struct State {
 }
 
 /// What a caller is to do.
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Ask, and then land.
     First(Flight),
     /// Wait for the first.
@@ -35,17 +35,17 @@ pub(super) enum Role {
 }
 
 /// A call under way. Landing, and also being dropped in the middle, lets the others go on.
-pub(super) struct Flight {
+pub(crate) struct Flight {
     table: Arc<Table>,
     key: u128,
     state: Arc<State>,
 }
 
 /// A place in somebody else's call.
-pub(super) struct Waiting(Arc<State>);
+pub(crate) struct Waiting(Arc<State>);
 
 impl Flights {
-    pub(super) fn join(&self, key: u128) -> Role {
+    pub(crate) fn join(&self, key: u128) -> Role {
         let mut table = lock(&self.0);
         if let Some(state) = table.get(&key) {
             return Role::Passenger(Waiting(state.clone()));
@@ -58,7 +58,7 @@ impl Flights {
 
 impl Flight {
     /// The call has ended; `kept` says whether the cache has what it brought.
-    pub(super) fn land(self, kept: bool) {
+    pub(crate) fn land(self, kept: bool) {
         self.state.worth_it.store(kept, Ordering::Relaxed);
     }
 }
@@ -72,7 +72,7 @@ impl Drop for Flight {
 
 impl Waiting {
     /// Waits for the first caller, but no longer than `most`. False: better ask than wait again.
-    pub(super) async fn wait(self, most: Duration) -> bool {
+    pub(crate) async fn wait(self, most: Duration) -> bool {
         // The semaphore has no permits: acquiring ends only when it is closed.
         let landed = tokio::time::timeout(most, self.0.landed.acquire()).await.is_ok();
         landed && self.0.worth_it.load(Ordering::Relaxed)
