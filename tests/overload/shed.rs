@@ -187,9 +187,9 @@ async fn ask_and_ask(client: Http2, until: Instant) -> Vec<u16> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stays_late_refuses_some_and_stops_when_it_is_in_time() {
     let upstream = Upstream::start();
-    let text = "[overload]\nmax_delay = \"20ms\"\n[log]\naccess = false\n\
+    let text = "[overload]\nmax_delay = \"20ms\"\n[log]\naccess = false\n[routes.all]\nrespond = { body = \"hello\" }\n\
         [routes.health]\npath = \"/health\"\npriority = \"critical\"\nrespond = { status = 200, body = \"well\" }\n";
-    let gateway = Gateway::start(&all(text), &upstream);
+    let gateway = Gateway::start(text, &upstream);
     let until = Instant::now() + Duration::from_secs(4);
     let mut askers = JoinSet::new();
     for _ in 0..12 {

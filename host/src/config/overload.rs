@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Overload {
     /// Exchanges under way, over all workers; default no limit.
     pub max_requests: Option<usize>,
-    /// How long what is ready has waited for its turn, for half a second without a break; default 500 ms; zero: it does not
+    /// How long what is ready has waited for its turn, for half a second without a break; default 2 s; zero: it does not
     /// matter.
     pub max_delay: Duration,
     /// Memory of the process, in bytes, without what belongs to files; default no limit.

@@ -11,7 +11,7 @@ pub(super) fn overload(mut table: Table<'_>) -> Overload {
         max_requests: table.optional("max_requests", |node| node.integer(1..=10_000_000)).map(to_usize),
         max_delay: table
             .optional("max_delay", |node| node.duration(Duration::ZERO..=Duration::from_mins(1)))
-            .unwrap_or(Duration::from_millis(500)),
+            .unwrap_or(Duration::from_secs(2)),
         max_memory: table.optional("max_memory", |node| node.size(1 << 20..=1 << 40)),
         retry_after: table.optional("retry_after", |node| node.duration(second..=hour)).unwrap_or(second),
     };
