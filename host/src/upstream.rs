@@ -84,6 +84,7 @@ pub(crate) struct Answer {
 }
 
 /// The body of an answer.
+#[expect(clippy::large_enum_variant, reason = "nearly all are the larger one, which is not worth a box")]
 pub(crate) enum Body {
     Http1(UpstreamBody),
     Http2(Box<Http2Body>),
@@ -99,7 +100,7 @@ impl Body {
     }
 
     /// Nobody wants it. A stream of HTTP/2 ends with it.
-    fn is_left(self) {
+    fn leave(self) {
         match self {
             Self::Http1(body) => drop(spawn_local(discard(body))),
             Self::Http2(_) => {}
@@ -201,7 +202,7 @@ impl Outbound<'_> {
                 return Ok(answer);
             }
             match asked {
-                Ok(answer) => answer.body.is_left(),
+                Ok(answer) => answer.body.leave(),
                 Err(Missed { failure, .. }) => tracing::debug!(endpoint = &*endpoint.name, "asked in vain: {failure}"),
             }
             tried.push(index);

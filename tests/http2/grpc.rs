@@ -70,7 +70,8 @@ async fn each_failure_has_its_status_and_nobody_else_s_answers_change() {
         [routes.limited]\npath = \"/limited\"\nupstream = \"up\"\nrate_limits = [\"few\"]\n\
         [routes.down]\npath = \"/down\"\nupstream = \"nobody\"\n[routes.get]\npath = \"/get\"\nmethods = [\"GET\"]\nupstream = \"up\"\n";
     let text = text("", "path = \"/served\"");
-    let gateway = Gateway::start(&format!("{more}{text}"), &server());
+    let upstream = server();
+    let gateway = Gateway::start(&format!("{more}{text}"), &upstream);
     assert_eq!(said(&call(&gateway, "/limited").await), (200, Some("application/grpc"), None, None));
     let limited = call(&gateway, "/limited").await;
     assert_eq!(said(&limited).2, Some("8"));
@@ -120,10 +121,11 @@ async fn a_stream_that_breaks_off_has_no_good_end() {
     let refused = client.send(request("/refused")).await.unwrap();
     assert_eq!(refused.headers()["grpc-status"], "5");
     assert!(refused.into_body().collect().await.unwrap().to_bytes().is_empty());
-    assert_eq!(process.access_line("/whole")["grpc_status"], 0);
-    assert_eq!(process.access_line("/refused")["grpc_status"], 5);
+    // In the order of their ends.
     let line = process.access_line("/broken");
     assert!(line.get("grpc_status").is_none() && line["failure"] == "upstream_broken", "{line}");
+    assert_eq!(process.access_line("/whole")["grpc_status"], 0);
+    assert_eq!(process.access_line("/refused")["grpc_status"], 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

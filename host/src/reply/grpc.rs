@@ -51,7 +51,6 @@ pub(crate) fn status(fields: &HeaderMap) -> Option<u16> {
 /// clients send again at once what is UNAVAILABLE, which is what a limit is against. So is what is too large.
 fn code(status: StatusCode) -> u16 {
     match status.as_u16() {
-        200..=299 => 0,
         400 => 13,
         401 => 16,
         403 => 7,
@@ -91,6 +90,8 @@ mod tests {
     #[test]
     fn a_status_of_http_becomes_one_of_grpc() {
         for (http, grpc) in [
+            // Whatever this is, it is no message.
+            (200, 2),
             (400, 13),
             (401, 16),
             (403, 7),

@@ -3,7 +3,7 @@
 //! The answer's reader is the loop of `connection.rs` and `body.rs` without their socket.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderName, Method, Version, header::TRAILER};
 
 use super::{
     framing::Framing,
@@ -22,7 +22,9 @@ pub(crate) fn answer(bytes: &[u8]) -> Seen {
     let whole = Answer::read(&method, [bytes]);
     if let Ok(answer) = &whole {
         assert_eq!(answer.bytes(), bytes.len(), "{answer:?}");
-        assert!(!answer.headers.keys().any(|name| is_hop_by_hop(name.as_str())), "{answer:?}");
+        // Trailers go on, and so does what announces them.
+        let of_hop = |name: &HeaderName| is_hop_by_hop(name.as_str()) && name != TRAILER;
+        assert!(!answer.headers.keys().any(of_hop), "{answer:?}");
         assert!(answer.version == Version::HTTP_11 || answer.version == Version::HTTP_10);
     }
     cuts(bytes, |pieces| {
@@ -94,6 +96,11 @@ impl Body {
         }
         body.done = framing.is_done();
         body.left = buffer.to_vec();
+        if body.done {
+            // Whatever they are, they are taken once.
+            let _ = framing.take_trailers();
+            assert!(!framing.has_trailers());
+        }
         Ok(body)
     }
 

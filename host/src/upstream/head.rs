@@ -113,14 +113,18 @@ pub(super) fn parse(block: &Bytes, asked: Asked<'_>, mut headers: HeaderMap) -> 
         let value = HeaderValue::from_maybe_shared(block.slice_ref(field.value));
         let value = value.map_err(|_| "a header value is malformed")?;
         match is_hop_by_hop(name.as_str()) {
-            // Trailers go on, and so does what announces them.
-            true if name == TRAILER => drop(headers.append(name, value)),
             true => hop.take(&name, value),
             false => drop(headers.append(name, value)),
         }
     }
     let framing = framing(status, version, asked, &hop, &headers)?;
     hop.named.iter().for_each(|name| drop(headers.remove(name)));
+    if let Framing::Chunked(_) = framing {
+        // Trailers go on, and so does what announces them.
+        for names in hop.announced {
+            headers.append(TRAILER, names);
+        }
+    }
     // `close` is final, whatever else is said (RFC 9112 section 9.3).
     let keep = (version == Version::HTTP_11 || hop.keeps) && !hop.closes && !matches!(framing, Framing::UntilClose);
     Ok(Head { status, version, headers, framing, keep })
@@ -135,6 +139,8 @@ struct Hop {
     named: Vec<HeaderName>,
     codings: usize,
     chunked: bool,
+    /// Values of `Trailer`.
+    announced: Vec<HeaderValue>,
     /// `Connection: upgrade` and `Upgrade: websocket`.
     upgrades: bool,
     protocols: usize,
@@ -155,6 +161,8 @@ impl Hop {
         } else if name == TRANSFER_ENCODING {
             self.codings += 1;
             self.chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        } else if name == TRAILER {
+            self.announced.push(value);
         } else if name == UPGRADE {
             self.protocols += 1;
             self.websocket = self.protocols == 1 && value.as_bytes().eq_ignore_ascii_case(b"websocket");

@@ -13,7 +13,7 @@ import grpc
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 BIG = bytes(range(256)) * 4096 * 8  # 8 MiB
 # What the gateway adds to the metadata of an answer.
-OWN = ("x-request-id", "via")
+OWN = ("x-request-id", "via", "date")
 
 cancelled = 0
 
