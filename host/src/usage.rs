@@ -64,12 +64,13 @@ impl Plan {
         let route_rates = (config.route_rates.iter())
             .map(|(route, rate)| {
                 let before = before.and_then(|before| before.rate_on(route));
-                (route.clone(), limiter(format!("{name}.{route}"), rate, before))
+                (route.clone(), limiter(format!("{name}/{route}"), rate, before))
             })
             .collect();
+        // No table has a `/` in its name.
         let quota = config.quota.as_ref().map(|quota| {
             let &config::PlanQuota { requests, calendar } = quota;
-            let (name, store) = (format!("{name}.quota"), config.store.clone());
+            let (name, store) = (format!("{name}/quota"), config.store.clone());
             let refused = metrics.quota_exceeded(&name);
             let quota = config::Quota { name, requests, calendar, key: None, entries: ENTRIES, store };
             Arc::new(Quota::new(

@@ -18,8 +18,8 @@ async fn each_key_has_its_own_rate_and_its_own_quota() {
     let gateway = gateway(plan, MORE, &upstream);
     let first = with(&gateway, "/a", ALICE.0).await;
     let values = |name| first.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
-    assert_eq!(values("ratelimit"), ["\"gold\";r=1;t=1", "\"gold.quota\";r=2;t=2678400"]);
-    assert_eq!(values("ratelimit-policy"), ["\"gold\";q=2;w=2", "\"gold.quota\";q=3;w=2678400"]);
+    assert_eq!(values("ratelimit"), ["\"gold\";r=1;t=1", "\"gold/quota\";r=2;t=2678400"]);
+    assert_eq!(values("ratelimit-policy"), ["\"gold\";q=2;w=2", "\"gold/quota\";q=3;w=2678400"]);
     // All routes of the plan together.
     assert_eq!(with(&gateway, "/orders", ALICE.0).await.status, 200);
     let fast = with(&gateway, "/a", ALICE.0).await;
@@ -34,7 +34,7 @@ async fn each_key_has_its_own_rate_and_its_own_quota() {
     let counted =
         |result| gateway.metric(&format!("gatehouse_usage_plan_requests_total{{plan=\"gold\",result=\"{result}\"}}"));
     assert_eq!((counted("passed"), counted("refused")), (4, 2));
-    assert_eq!(gateway.metric("gatehouse_quota_exceeded_total{quota=\"gold.quota\"}"), 1);
+    assert_eq!(gateway.metric("gatehouse_quota_exceeded_total{quota=\"gold/quota\"}"), 1);
     gateway.pass(31 * 86_400);
     assert_eq!(with(&gateway, "/a", ALICE.0).await.status, 200);
 }

@@ -191,6 +191,14 @@ impl<'a> Good<'a> {
         for name in ["order ", "Order", "", "up"] {
             wrong("an unknown validator", "validate = \"order\"", &format!("validate = §\"{name}\""));
         }
+        for name in ["monthly ", "Monthly", "", "per-client"] {
+            wrong("an unknown quota", "quotas = [\"monthly\"]", &format!("quotas = [§\"{name}\"]"));
+        }
+        wrong("its keys are gone", "[routes.free]", "[usage_plans.gone]\nkeys_file = §\"gone.keys\"\n[routes.free]");
+        for url in ["http://a", "redis://", "redis://a:b", "redis://a/b", "redis://u@a", "a:6379"] {
+            let line = "url = \"redis://:a-password@localhost:6379/1\"";
+            wrong("a redis", line, &format!("url = §\"{url}\""));
+        }
         for kind in ["json", "application/*", "/json", "a/b/c", ""] {
             let line = "content_types = [\"application/json\"]";
             wrong("a media type", line, &format!("content_types = [\"a/b\", §\"{kind}\"]"));
