@@ -6,9 +6,11 @@
 
 mod cors;
 mod error;
+mod mapping;
 pub(crate) mod fuzz;
 mod problem;
 mod read;
+mod split;
 mod target;
 mod template;
 mod tls;
@@ -19,7 +21,9 @@ mod websocket;
 
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
+pub use mapping::{Edits, RequestMapping, ResponseMapping, Statuses};
 pub use problem::{Problem, Problems, Source};
+pub use split::{Mirror, Split, Sticky};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
@@ -397,6 +401,14 @@ pub struct Route {
     pub body_bytes: Option<u64>,
     /// Where WebSockets may be opened to its upstream; default not.
     pub websocket: Option<WebSocket>,
+    /// Where `upstream` names several: the target is the first of them.
+    pub split: Option<Box<Split>>,
+    /// Where copies of its requests go; default nowhere.
+    pub mirror: Option<Box<Mirror>>,
+    /// What the upstream gets of its requests instead of what the client sent; default nothing.
+    pub request: Option<Box<RequestMapping>>,
+    /// What the client gets of the upstream's answers instead of what that sent; default nothing.
+    pub response: Option<Box<ResponseMapping>>,
 }
 
 /// How several authorizers combine. One that abstains does not count; when all do, the answer is 401.

@@ -20,7 +20,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
-use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, upstream::Endpoint};
+use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, split::Chosen, upstream::Endpoint};
 
 /// A request and its answer under way.
 #[derive(Debug, Clone)]
@@ -90,6 +90,8 @@ pub struct Outcome {
     pub upstream: Option<Duration>,
     /// Who answered, where the upstream has several endpoints, and how many had been asked in vain.
     pub(crate) endpoint: Option<(Arc<Endpoint>, u32)>,
+    /// Which upstream it went to, where that was a choice.
+    pub(crate) chosen: Option<Box<Chosen>>,
     /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
     pub plugins: Vec<(usize, Duration)>,
     /// How it stands with the rate limits of its route.

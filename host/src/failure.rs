@@ -59,6 +59,8 @@ pub enum Failure {
         /// The value of `Accept`: what would be read.
         accept: String,
     },
+    /// It has nothing that the path for the upstream could be made of, or something that no path can have.
+    Unmappable,
     /// A plugin failed.
     Plugin {
         /// Its name in the configuration.
@@ -115,7 +117,7 @@ pub enum Fault {
 }
 
 /// All codes.
-pub const CODES: [&str; 32] = [
+pub const CODES: [&str; 33] = [
     "bad_request",
     "uri_too_long",
     "headers_too_large",
@@ -130,6 +132,7 @@ pub const CODES: [&str; 32] = [
     "rate_limited",
     "invalid_request",
     "unsupported_media_type",
+    "mapping_failed",
     "upstream_unreachable",
     "upstream_connect_timeout",
     "upstream_busy",
@@ -186,6 +189,7 @@ impl Failure {
             Self::RateLimited { .. } => "rate_limited",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
+            Self::Unmappable => "mapping_failed",
             Self::Plugin { fault, .. } => fault.code(),
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
@@ -215,6 +219,7 @@ impl Failure {
             | Self::RateLimited { .. }
             | Self::InvalidRequest { .. }
             | Self::UnsupportedMediaType { .. }
+            | Self::Unmappable
             | Self::ClientLeft => Party::Client,
             Self::Plugin { .. } => Party::Plugin,
             Self::UpstreamUnreachable(_)
@@ -242,6 +247,7 @@ impl Failure {
             Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
             Self::RateLimited { wait, .. } => format!("too many requests: the next may come in {wait} s"),
             Self::InvalidRequest { why, .. } | Self::UnsupportedMediaType { why, .. } => why.clone(),
+            Self::Unmappable => "no path for the upstream can be made of this request".into(),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
             Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),

@@ -13,7 +13,8 @@ pub(crate) use peer::{Attributes, Peer};
 use std::{pin::pin, rc::Rc, sync::Arc};
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, uri::Authority,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, uri::Authority,
+    header::{CONNECTION, SET_COOKIE},
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -28,6 +29,7 @@ use crate::{
     exchange::{self, Exchange},
     failure::Failure,
     logs::foreign,
+    mapping,
     panics,
     ratelimit::{self, Limiter},
     reply,
@@ -68,7 +70,7 @@ pub(crate) async fn serve(
 }
 
 async fn answer(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     exchange: &mut Arc<Exchange>,
     peer: &Peer,
     named: Option<Authority>,
@@ -82,7 +84,10 @@ async fn answer(
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
             &Target::Upstream(index) => {
-                forward::forward(worker, exchange, (route, index), peer, body).await.map(|body| (body, None))?
+                mapping::request(exchange, route)?;
+                let body = forward::forward(worker, exchange, (route, index), peer, body).await?;
+                mapping::response(exchange, route);
+                (body, None)
             }
             _ => (configured(exchange, route)?, None),
         },
@@ -154,6 +159,9 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
     if let Some(cors) = exchange.route.and_then(|route| exchange.snapshot.config.routes[route].cors) {
         let origin = exchange.allowed_origin.take().map(|origin| *origin);
         cors::tell(&exchange.snapshot.config.cors[cors], origin, &mut head.headers);
+    }
+    if let Some(cookie) = exchange.outcome.chosen.as_mut().and_then(|chosen| chosen.cookie.take()) {
+        head.headers.append(SET_COOKIE, cookie);
     }
     ratelimit::tell(&exchange.outcome.standings, &mut head.headers);
     let status = head.status;

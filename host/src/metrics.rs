@@ -30,6 +30,8 @@ struct Inner {
     clients_waited: Counter,
     handshakes: Family<ResultLabels, Counter>,
     rate_limited: Family<LimitLabels, Counter>,
+    splits: Family<SplitLabels, Counter>,
+    mirrored: Family<MirrorLabels, Counter>,
     retries: Family<UpstreamLabels, Counter>,
     ejections: Family<EndpointLabels, Counter>,
     endpoints_available: Family<EndpointLabels, Gauge>,
@@ -104,6 +106,19 @@ struct LimitLabels {
     limit: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SplitLabels {
+    route: String,
+    upstream: String,
+    status: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MirrorLabels {
+    route: String,
+    result: String,
+}
+
 /// The counters of one plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginMetrics {
@@ -139,6 +154,8 @@ impl Default for Metrics {
             clients_waited: Counter::default(),
             handshakes: Family::default(),
             rate_limited: Family::default(),
+            splits: Family::default(),
+            mirrored: Family::default(),
             retries: Family::default(),
             ejections: Family::default(),
             endpoints_available: Family::default(),
@@ -179,6 +196,10 @@ impl Inner {
         registry.register("clients_waited", waited, self.clients_waited.clone());
         registry.register("tls_handshakes", "TLS handshakes with clients", self.handshakes.clone());
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
+        let splits = "Requests of routes with several upstreams, by what that of their choice has answered";
+        registry.register("split_requests", splits, self.splits.clone());
+        let mirrored = "Copies of requests: answered, failed, or dropped since too many were under way or their body was too long";
+        registry.register("mirrored_requests", mirrored, self.mirrored.clone());
         registry.register("upstream_retries", "Requests sent again", self.retries.clone());
         registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
@@ -234,6 +255,18 @@ impl Metrics {
     /// The counter of what is sent again to an upstream.
     pub(crate) fn retries(&self, upstream: &str) -> Counter {
         self.0.retries.get_or_create(&UpstreamLabels { upstream: upstream.to_owned() }).clone()
+    }
+
+    /// The counter of a route's requests that went to an upstream of several, and were answered so.
+    pub(crate) fn split(&self, route: &str, upstream: &str, status: &str) -> Counter {
+        let [route, upstream, status] = [route, upstream, status].map(str::to_owned);
+        self.0.splits.get_or_create(&SplitLabels { route, upstream, status }).clone()
+    }
+
+    /// The counter of what has become of copies of a route's requests.
+    pub(crate) fn mirrored(&self, route: &str, result: &str) -> Counter {
+        let [route, result] = [route, result].map(str::to_owned);
+        self.0.mirrored.get_or_create(&MirrorLabels { route, result }).clone()
     }
 
     /// The counters of a plugin.

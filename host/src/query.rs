@@ -19,6 +19,11 @@ pub(crate) fn all(query: &str, name: &str) -> Vec<String> {
     values(query, name).collect()
 }
 
+/// What a pair of a query is called, decoded.
+pub(crate) fn name(pair: &str) -> Cow<'_, str> {
+    form_decode(pair.split_once('=').map_or(pair, |(name, _)| name))
+}
+
 fn values<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     query.split('&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

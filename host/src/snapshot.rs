@@ -18,9 +18,11 @@ use crate::{
     edge::Via,
     file,
     metrics::{Alive, Metrics},
+    mirror::{self, Mirror},
     plugin::{Plugin, Surroundings, Unloadable},
     ratelimit::Limiter,
     route::Router,
+    split::Split,
     tls::{Acceptor, Connector, Wrong},
     upstream::{Balancer, Endpoint, health},
     validation::Validator,
@@ -66,6 +68,12 @@ pub(crate) struct Chain {
     /// Rate limits, and those that only an authorizer's word tells buckets apart.
     pub(crate) limits: Vec<Arc<Limiter>>,
     pub(crate) limits_of_authorizers: Vec<Arc<Limiter>>,
+    /// Its upstreams, where there are several.
+    pub(crate) split: Option<Box<Split>>,
+    /// Where copies of its requests go.
+    pub(crate) mirror: Option<Box<Mirror>>,
+    /// Whether what is changed of its answers names headers of the request.
+    names_request_later: bool,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -74,7 +82,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// Whether anybody reads the request's headers after it has gone to the upstream.
     pub(crate) fn reads_request_later(&self) -> bool {
-        !self.response_filters.is_empty() || !self.loggers.is_empty()
+        !self.response_filters.is_empty() || !self.loggers.is_empty() || self.names_request_later
     }
 }
 
@@ -307,7 +315,13 @@ impl Chain {
             loggers: with(|hooks| hooks.is_logger()),
             limits,
             limits_of_authorizers,
-            reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
+            split: (route.split.as_ref())
+                .map(|split| Box::new(Split::new(split, config, &route.name, metrics))),
+            mirror: route.mirror.as_ref().map(|mirror| Box::new(Mirror::new(mirror, &route.name, metrics))),
+            names_request_later: route.response.as_ref().is_some_and(|mapping| mapping.names_request()),
+            reserved: (route.upstream_headers.iter().map(|(name, _)| name.clone()))
+                .chain(route.mirror.is_some().then_some(mirror::HEADER))
+                .collect(),
             requests: metrics.route(&route.name),
         }
     }

@@ -17,7 +17,7 @@ mod sending;
 mod stream;
 mod switched;
 
-pub(crate) use balance::{Balancer, hash};
+pub(crate) use balance::{Balancer, hash, rendezvous};
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use endpoint::{Endpoint, Health};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use gatehouse::config::{Config, Source};
 
 /// Sections of the page, with how a configuration sets a key of theirs.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("`[limits]`", "[limits]"),
     ("`[upstreams.NAME]`", "[upstreams.app]\nurl = 'http://localhost:3000'"),
     ("`[plugins.NAME.limits]`", "[plugins.p]\ncomponent = 'p.wasm'\n[plugins.p.limits]"),
@@ -17,6 +17,7 @@ const SECTIONS: [(&str, &str); 8] = [
     ),
     ("`[rate_limits.NAME]`", "[rate_limits.l]\nrate = '5/s'"),
     ("`[validators.NAME]`", "[validators.v]\nbody = 'v.json'"),
+    ("`[routes.NAME.mirror]`", "[routes.m]\npath = '/m'\nupstream = 'app'\n[routes.m.mirror]\nupstream = 'app'"),
     ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
@@ -88,7 +89,7 @@ fn with(row: &Row, value: Option<&str>) -> Result<Config, String> {
 /// All that a limit can be in.
 fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
-    let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
+    let websockets: Vec<_> = config.routes.iter().map(|route| (route.websocket, &route.mirror)).collect();
     let Config { limits, upstreams, server, listeners, rate_limits, validators, .. } = config;
     let plugins = plugins.collect::<Vec<_>>();
     format!(

@@ -1,6 +1,6 @@
 //! The step to the upstream and back: what is said in a request that leaves, what is taken from an answer that comes.
 
-use std::{sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
 use http_body::Body as _;
@@ -10,30 +10,35 @@ use crate::{
     answer::AnswerBody,
     body::RequestBody,
     chain,
-    config::{Balance, HashKey},
+    config::{self, Balance, HashKey},
     edge::{self, Own},
     exchange::{self, Exchange},
     failure::Failure,
+    mirror,
     snapshot::Snapshot,
+    split,
     template,
     upstream::{self, Answer, Outgoing},
     worker::Worker,
 };
 
-/// Sends the request to the upstream of an index and takes the answer's head into the exchange.
+/// Sends the request to its upstream, which is `only` if there is no choice, and takes the answer's head into the exchange.
 pub(super) async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     exchange: &mut Arc<Exchange>,
-    (route, index): (usize, usize),
+    (route, only): (usize, usize),
     peer: &Peer,
     body: RequestBody,
 ) -> Result<AnswerBody, Failure> {
+    let index = split::choose(exchange, route, only);
     let snapshot = exchange.snapshot.clone();
     let started = Instant::now();
     let key = key(&snapshot.config.upstreams[index].balance, exchange);
     let mut head = worker.upstreams.buffer();
     let upgrades = upgrade::prepare(exchange, &body);
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
+    let body = mirror::copy(worker, exchange, route, &head, body, |balance| self::key(balance, exchange));
+    upstream::write_framing(&mut head, outgoing);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();
     if !snapshot.chains[route].reads_request_later() {
@@ -54,7 +59,9 @@ pub(super) async fn forward(
         progress: &exchange.outcome.progress,
         now: started.into(),
     });
-    let Answer { status, version, mut headers, body, endpoint, retries } = sent.await?;
+    let answer = sent.await;
+    split::count(exchange, route, answer.as_ref().ok().map(|answer| answer.status));
+    let Answer { status, version, mut headers, body, endpoint, retries } = answer?;
     let body = upgrade::answered(exchange, status, &headers, body)?;
     if let Some(via) = &snapshot.via {
         via.add(&mut headers, version);
@@ -78,7 +85,7 @@ fn key(balance: &Balance, exchange: &Exchange) -> Option<u64> {
     Some(hashed)
 }
 
-/// Writes the header section that leaves, and says how the body follows it.
+/// Writes the header section that leaves but for its end, and says how the body follows it.
 fn write_head(
     out: &mut Vec<u8>,
     snapshot: &Snapshot,
@@ -89,7 +96,7 @@ fn write_head(
 ) -> Outgoing {
     let config = &snapshot.config;
     let request = &exchange.request;
-    let set = &config.routes[route].upstream_headers;
+    let config::Route { upstream_headers: set, request: mapped, .. } = &config.routes[route];
     let fill = |template| template::fill(template, exchange, |address| address.to_string());
     let set: Vec<(&HeaderName, Option<HeaderValue>)> =
         set.iter().map(|(name, template)| (name, fill(template).as_deref().and_then(header_value))).collect();
@@ -98,6 +105,7 @@ fn write_head(
         peer_text: &peer.text,
         trusted: edge::is_trusted(peer.address, &config.server.trusted_proxies),
         scheme: request.scheme,
+        host: mapped.as_ref().and_then(|mapped| mapped.host.as_deref()).unwrap_or(&request.authority),
         authority: &request.authority,
         speaks: config.server.forwarded,
         via: snapshot.via.as_ref(),
@@ -108,9 +116,7 @@ fn write_head(
     upstream::write_request_line(out, &request.method, request.target.as_str());
     own.write(&request.headers, out);
     upgrade::ask(exchange, body, out);
-    let outgoing = outgoing(request, body);
-    upstream::write_framing(out, outgoing);
-    outgoing
+    outgoing(request, body)
 }
 
 /// How the body is framed: as itself says, whatever a header says. An empty one that was collected has a length too,

@@ -14,7 +14,8 @@ use crate::config::{
 };
 
 /// They mean something else in `${NAME.…}`.
-const RESERVED: [&str; 6] = ["auth", "request", "path", "env", "tls", "error"];
+const RESERVED: [&str; 11] =
+    ["auth", "request", "response", "path", "header", "query", "cookie", "env", "tls", "error", "upstream"];
 
 pub(super) fn plugin(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Plugin> {
     if RESERVED.contains(&entry.name) {

@@ -1,5 +1,7 @@
 //! `[routes.NAME]`: what it matches, its chain and its upstream.
 
+use std::ops::Range;
+
 use http::Method;
 use toml::de::DeValue;
 
@@ -7,12 +9,13 @@ use super::{
     address,
     duplicate::Seen,
     header::{self, Scope},
+    mapping, mirror,
     path::{name, path},
-    target,
+    split, target,
     websocket::websocket,
 };
 use crate::config::{
-    Combine, Match, RateLimit, Route, Segment, Target,
+    Combine, Match, RateLimit, Route, Segment, Split, Target,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -81,11 +84,15 @@ impl<'a> Reader<'_, 'a> {
         };
         let upstream_headers = table.optional("upstream_headers", |node| header::upstream(node, &scope));
         let rate_limits = table.optional("rate_limits", |node| self.rate_limits(node, &scope)).unwrap_or_default();
-        let target = self.target(&mut table, &scope);
+        let split = split::split(&mut table, &self.names.upstreams, &scope);
+        let target = self.target(&mut table, &scope, split.as_ref());
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         limits.finish(&[("body", "it is called `body_bytes`"), ("timeout", "time-outs belong to the upstream")]);
         let websocket = table.optional("websocket", |node| websocket(node, &matches, &target)).flatten();
+        let mirror = table.optional("mirror", |node| mirror::mirror(node, &self.names.upstreams, &target));
+        let request = table.optional("request", |node| mapping::request(node, &scope, &target));
+        let response = table.optional("response", |node| mapping::response(node, &scope, &target));
         let route = Route {
             name: self.entry.name.to_owned(),
             matches,
@@ -98,6 +105,10 @@ impl<'a> Reader<'_, 'a> {
             validate: table.optional("validate", |node| refer(node, "validator", &self.names.validators)),
             body_bytes,
             websocket,
+            split: split.map(Box::new),
+            mirror: mirror.flatten().map(Box::new),
+            request: request.map(Box::new),
+            response: response.map(Box::new),
         };
         table.finish(&[
             ("method", "it is called `methods`"),
@@ -112,7 +123,14 @@ impl<'a> Reader<'_, 'a> {
             ("middlewares", "it is called `plugins`"),
             ("return", "it is called `respond`"),
             ("mock", "it is called `respond`"),
-            ("response", "it is called `respond`"),
+            ("canary", "write `upstream = { STABLE = 95, NEXT = 5 }`; what is sticky is `split`"),
+            ("upstreams", "write `upstream = { STABLE = 95, NEXT = 5 }`"),
+            ("weight", "write `upstream = { STABLE = 95, NEXT = 5 }`"),
+            ("shadow", "it is called `mirror`"),
+            ("strip_prefix", "write `[routes.NAME.request] path = \"/${path.rest}\"`, with `{rest+}` in `path`"),
+            ("rewrite", "it is the `path` of `[routes.NAME.request]`"),
+            ("request_headers", "they are the `headers` of `[routes.NAME.request]`"),
+            ("response_headers", "they are the `headers` of `[routes.NAME.response]`"),
             ("backend", "it is called `upstream`"),
             ("service", "it is called `upstream`"),
             ("target", "it is called `upstream`"),
@@ -148,10 +166,13 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// One of the three. What is reported may be anything.
-    fn target(&self, table: &mut Table<'a>, scope: &Scope<'_>) -> Target {
+    fn target(&self, table: &mut Table<'a>, scope: &Scope<'_>, split: Option<&Split>) -> Target {
         let given: Vec<_> = ["redirect", "respond"].into_iter().filter_map(|key| table.node(key)).collect();
         let Some(first) = given.first() else {
-            let upstream = table.required("upstream", "\"NAME\"", |node| self.upstream(node));
+            let upstream = table.required("upstream", "\"NAME\"", |node| match node.value.get_ref() {
+                DeValue::Table(_) => Ok(split.and_then(|split| split.upstreams.first()).map_or(0, |(first, _)| *first)),
+                _ => self.upstream(node),
+            });
             return Target::Upstream(upstream.unwrap_or_default());
         };
         for extra in given.iter().skip(1).copied().chain(table.node("upstream")) {
@@ -205,14 +226,24 @@ impl<'a> Reader<'_, 'a> {
 }
 
 /// The index of the table that a string names.
-fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
+pub(super) fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize, Problem> {
     refer_in(node, kind, &format!("{kind}s"), names)
 }
 
 fn refer_in(node: Node<'_>, kind: &str, tables: &str, names: &[&str]) -> Result<usize, Problem> {
-    let text = node.text()?;
+    refer_by(node.text()?, node.value.span(), kind, tables, names)
+}
+
+/// As `refer_in`, of a name at a place.
+pub(super) fn refer_by(
+    text: &str,
+    at: Range<usize>,
+    kind: &str,
+    tables: &str,
+    names: &[&str],
+) -> Result<usize, Problem> {
     names.iter().position(|other| *other == text).ok_or_else(|| {
-        let problem = node.problem(format!("there is no {kind} {}", quoted(text)));
+        let problem = Problem::at(at, format!("there is no {kind} {}", quoted(text)));
         if names.is_empty() {
             problem.help(format!("add a table `[{tables}.NAME]`"))
         } else {

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::{address, plugin, server::TIMEOUT, tls, to_u32, to_usize};
 use crate::config::{
-    Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Template, Upstream, UpstreamTls,
+    Balance, Ejection, Endpoint, HashKey, HealthCheck, Part, Retries, Template, Upstream, UpstreamTls,
     problem::{Problem, quoted},
     value::{Entry, Node, Table},
 };
@@ -164,14 +164,18 @@ fn balance(table: &mut Table<'_>) -> Balance {
     }
 }
 
-fn hash_key(node: Node<'_>) -> Result<HashKey, Problem> {
+pub(super) fn hash_key(node: Node<'_>) -> Result<HashKey, Problem> {
     let text = node.text()?;
     if !text.contains("${") {
         return plugin::identity(node).map(HashKey::Field).map_err(|problem| {
             problem.help("write `header:NAME`, `query:NAME`, `cookie:NAME`, `${request.client-ip}` or `${auth.NAME}`")
         });
     }
-    Template::parse(text).map(HashKey::Template).map_err(|problem| node.within(problem))
+    let template = Template::parse(text).map_err(|problem| node.within(problem))?;
+    match template.parts.iter().any(|part| matches!(part, Part::ResponseHeader(_))) {
+        true => Err(node.problem("there is no answer yet")),
+        false => Ok(HashKey::Template(template)),
+    }
 }
 
 fn max_pending(table: &mut Table<'_>) -> usize {
