@@ -32,6 +32,7 @@ mod mirror;
 mod operators;
 mod plugins;
 mod ratelimits;
+mod resolving;
 mod routing;
 mod split;
 mod streaming;

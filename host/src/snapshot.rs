@@ -284,7 +284,7 @@ fn balancer(
         .map(|(endpoint, connector)| {
             let digest = connector.as_ref().map(|connector| connector.digest);
             let number = number((endpoint.host.clone(), endpoint.port, digest));
-            let same = serving.iter().find(|before| before.is_same(number, upstream.health_check.as_ref()));
+            let same = serving.iter().find(|before| before.is_same(number, upstream));
             same.cloned().unwrap_or_else(|| Endpoint::new(upstream, endpoint, number, connector, metrics))
         })
         .collect();

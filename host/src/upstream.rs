@@ -12,6 +12,7 @@ mod framing;
 pub(crate) mod fuzz;
 mod head;
 pub(crate) mod health;
+mod names;
 mod pool;
 mod sending;
 mod stream;
@@ -183,7 +184,13 @@ impl Outbound<'_> {
     ) -> Result<Answer, Missed> {
         let config::Upstream { connect_timeout, first_byte_timeout, idle_timeout, .. } = *self.upstream;
         let pool = self.pools.of(endpoint.number);
-        let mut kept = pool.take(now);
+        let mut kept = match &endpoint.names {
+            None => pool.take(now, |_| true),
+            Some(names) => {
+                names.keep_up(now);
+                pool.take(now, |peer| names.has(peer))
+            }
+        };
         loop {
             let was_kept = kept.is_some();
             let mut connection = match kept.take() {

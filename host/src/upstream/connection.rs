@@ -7,6 +7,7 @@
 use std::{
     future::poll_fn,
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -48,6 +49,8 @@ pub(super) struct Connection {
     pub(super) deadline: Deadline,
     /// Its descriptor.
     pub(super) place: Place,
+    /// The other end, where it was found by name.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// Why a request got no answer.
@@ -72,22 +75,26 @@ impl Connection {
         let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
         let place = descriptors.take().ok_or_else(none)?;
         let connecting = timeout(connect_timeout, async {
-            // Each connection has the name resolved anew, and tries its addresses one after the other.
-            let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+            let stream = match &endpoint.names {
+                None => TcpStream::connect((&*endpoint.host, endpoint.port)).await?,
+                Some(names) => names.connect(connect_timeout).await?,
+            };
             stream.set_nodelay(true)?;
-            match &endpoint.connector {
+            let peer = endpoint.names.as_ref().and_then(|_| Some(stream.peer_addr().ok()?.ip()));
+            let halves = match &endpoint.connector {
                 None => Ok(stream::plain(stream)),
                 Some(Connector { config, name, .. }) => {
                     let shaking = TlsConnector::from(config.clone()).connect(name.clone(), stream);
                     let shaken = shaking.await.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")));
                     shaken.map(stream::tls)
                 }
-            }
+            };
+            halves.map(|halves| (halves, peer))
         });
         let opened = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?;
-        let (read, write) = opened.map_err(unreachable)?;
+        let ((read, write), peer) = opened.map_err(unreachable)?;
         let deadline = Deadline::new(Instant::now() + first_byte_timeout);
-        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place }))
+        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place, peer }))
     }
 
     /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end.

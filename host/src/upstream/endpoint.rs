@@ -11,6 +11,7 @@ use std::{
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
+use super::names::Names;
 use crate::{
     config::{self, HealthCheck},
     metrics::Metrics,
@@ -36,6 +37,8 @@ pub(crate) struct Endpoint {
     pub(crate) name: String,
     pub(super) host: String,
     pub(super) port: u16,
+    /// Its addresses, where the host is a name.
+    pub(super) names: Option<Arc<Names>>,
     /// How connections begin, where it is reached by `https`.
     pub(super) connector: Option<Connector>,
     /// How it is looked at beside requests, and whether somebody does.
@@ -85,6 +88,7 @@ impl Endpoint {
         Arc::new(Self {
             number,
             name,
+            names: Names::new(&host, port, upstream.resolve_interval),
             host,
             port,
             connector,
@@ -99,8 +103,9 @@ impl Endpoint {
     }
 
     /// Whether this is the endpoint that a configuration asks for, and so what is known of it goes on to hold.
-    pub(crate) fn is_same(&self, number: usize, check: Option<&HealthCheck>) -> bool {
-        self.number == number && self.check.as_ref() == check
+    pub(crate) fn is_same(&self, number: usize, upstream: &config::Upstream) -> bool {
+        let resolved = self.names.as_ref().is_none_or(|names| names.interval() == upstream.resolve_interval);
+        self.number == number && self.check == upstream.health_check && resolved
     }
 
     /// How connections to it begin, if it is that of a configuration.

@@ -27,6 +27,7 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
     };
     let (connect_timeout, first_byte_timeout) = (timeout("connect_timeout", 1), timeout("first_byte_timeout", 30));
     let (idle_timeout, keepalive_timeout) = (timeout("idle_timeout", 30), timeout("keepalive_timeout", 50));
+    let resolve_interval = table.optional("resolve_interval", |node| node.duration(RESOLVED));
     let tls = table.optional("tls", |node| Ok((tls::upstream(node)?, node.value.span())));
     let max_idle = table.optional("max_idle", |node| node.integer(0..=65_535)).unwrap_or(128);
     let max_requests = table.optional("max_requests", |node| node.integer(1..=1_000_000)).map(to_usize);
@@ -49,6 +50,8 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
         ("ssl", "it is called `tls`"),
         ("timeout", "choose `connect_timeout`, `first_byte_timeout` or `idle_timeout`"),
         ("read_timeout", "it is called `first_byte_timeout`, or `idle_timeout` for the body"),
+        ("dns_ttl", "it is called `resolve_interval`"),
+        ("resolver", "the system's is asked, each `resolve_interval`"),
         ("lb", "it is called `balance`"),
         ("load_balancing", "it is called `balance`"),
         ("outlier_detection", "it is called `ejection`"),
@@ -68,6 +71,7 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
         first_byte_timeout,
         idle_timeout,
         keepalive_timeout,
+        resolve_interval: resolve_interval.unwrap_or(Duration::from_secs(10)),
         max_idle: to_usize(max_idle),
         max_requests,
         max_pending,
@@ -238,6 +242,9 @@ fn health_check(node: Node<'_>) -> Result<HealthCheck, Problem> {
     ]);
     Ok(HealthCheck { path, interval, timeout, healthy, unhealthy })
 }
+
+/// How often a name may be resolved.
+const RESOLVED: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// How often a check may be made.
 const CHECKED: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
