@@ -209,7 +209,10 @@ async fn statuses_and_headers_of_answers_are_changed() {
             assert_eq!((reply.header("server"), reply.header("x-pet"), reply.header("x-evil")), (None, None, None));
             assert_eq!(reply.headers.get_all("x-animal").iter().collect::<Vec<_>>(), ["cat", "dog"]);
             assert_eq!((reply.header("x-first"), reply.header("x-h")), (Some("cat"), Some("me")));
-            assert_eq!((reply.header("x-q"), reply.header("x-none"), reply.header("vary")), (None, None, Some("accept")));
+            assert_eq!(
+                (reply.header("x-q"), reply.header("x-none"), reply.header("vary")),
+                (None, None, Some("accept"))
+            );
         }
     }
     // What the gateway itself answers is not the upstream's.

@@ -76,7 +76,9 @@ async fn chance_decides_where_nothing_is_sticky() {
     // 100 are expected; the deviation is 8.7, and six times that is not to be met.
     assert!((48..=152).contains(&found), "{found}");
     assert_eq!(upstreams[0].seen().len() + found, 400);
-    let count = |upstream| gateway.metric(&format!("gatehouse_split_requests_total{{route=\"r\",upstream=\"{upstream}\",status=\"2xx\"}}"));
+    let count = |upstream| {
+        gateway.metric(&format!("gatehouse_split_requests_total{{route=\"r\",upstream=\"{upstream}\",status=\"2xx\"}}"))
+    };
     assert_eq!((count("stable"), count("next")), (400 - found as u64, found as u64));
 }
 

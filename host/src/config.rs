@@ -6,8 +6,8 @@
 
 mod cors;
 mod error;
-mod mapping;
 pub(crate) mod fuzz;
+mod mapping;
 mod problem;
 mod read;
 mod split;

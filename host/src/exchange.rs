@@ -20,7 +20,9 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuery};
 
-use crate::{failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, split::Chosen, upstream::Endpoint};
+use crate::{
+    failure::Failure, ratelimit::Standing, route::Params, snapshot::Snapshot, split::Chosen, upstream::Endpoint,
+};
 
 /// A request and its answer under way.
 #[derive(Debug, Clone)]

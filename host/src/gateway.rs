@@ -13,8 +13,9 @@ pub(crate) use peer::{Attributes, Peer};
 use std::{pin::pin, rc::Rc, sync::Arc};
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, uri::Authority,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, SET_COOKIE},
+    uri::Authority,
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -29,8 +30,7 @@ use crate::{
     exchange::{self, Exchange},
     failure::Failure,
     logs::foreign,
-    mapping,
-    panics,
+    mapping, panics,
     ratelimit::{self, Limiter},
     reply,
     snapshot::Chain,

@@ -198,7 +198,8 @@ impl Inner {
         registry.register("rate_limited", "Requests refused by a rate limit", self.rate_limited.clone());
         let splits = "Requests of routes with several upstreams, by what that of their choice has answered";
         registry.register("split_requests", splits, self.splits.clone());
-        let mirrored = "Copies of requests: answered, failed, or dropped since too many were under way or their body was too long";
+        let mirrored =
+            "Copies of requests: answered, failed, or dropped since too many were under way or their body was too long";
         registry.register("mirrored_requests", mirrored, self.mirrored.clone());
         registry.register("upstream_retries", "Requests sent again", self.retries.clone());
         registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());

@@ -55,7 +55,8 @@ struct Copied {
 
 impl Mirror {
     pub(crate) fn new(config: &config::Mirror, route: &str, metrics: &Metrics) -> Self {
-        let [answered, failed, dropped] = ["answered", "failed", "dropped"].map(|result| metrics.mirrored(route, result));
+        let [answered, failed, dropped] =
+            ["answered", "failed", "dropped"].map(|result| metrics.mirrored(route, result));
         Self { config: config.clone(), room: Arc::new(Semaphore::new(config.max_requests)), answered, failed, dropped }
     }
 
@@ -80,24 +81,22 @@ impl Mirror {
     }
 }
 
-/// Has a request copied, if its route says so, with a body as it passes; `head` is its header section but for the framing.
-/// `key` says where in the mirror's upstream it belongs.
+/// Has a request copied, if the mirror of its route takes it, with a body as it passes; `head` is its header section but for the
+/// framing. `key` says where in the mirror's upstream it belongs.
 pub(crate) fn copy(
     worker: &Rc<Worker>,
     exchange: &Exchange,
     route: usize,
     head: &[u8],
-    body: RequestBody,
+    body: &mut RequestBody,
     key: impl FnOnce(&config::Balance) -> Option<u64>,
-) -> RequestBody {
+) {
     let snapshot = &exchange.snapshot;
-    let Some(mirror) = snapshot.chains[route].mirror.as_deref().filter(|mirror| mirror.takes(exchange)) else {
-        return body;
-    };
+    let Some(mirror) = snapshot.chains[route].mirror.as_deref().filter(|mirror| mirror.takes(exchange)) else { return };
     let too_long = body.size_hint().lower() > mirror.config.body_bytes;
     let Some(room) = mirror.room.clone().try_acquire_owned().ok().filter(|_| !too_long) else {
         mirror.dropped.inc();
-        return body;
+        return;
     };
     let copied = Copied {
         snapshot: snapshot.clone(),
@@ -107,20 +106,22 @@ pub(crate) fn copy(
         key: key(&snapshot.config.upstreams[mirror.config.upstream].balance),
         _room: room,
     };
-    let (told, whole) = oneshot::channel();
-    let body = match body {
-        RequestBody::Whole(bytes) => {
-            let _ = told.send(bytes.clone().unwrap_or_default());
-            RequestBody::Whole(bytes)
-        }
-        body if body.is_end_stream() => {
-            let _ = told.send(Bytes::new());
-            body
-        }
-        body => RequestBody::Piped(Box::pin(Tee { body, told: Some(told), seen: BytesMut::new(), most: mirror.config.body_bytes })),
-    };
+    let whole = tee(body, mirror.config.body_bytes);
     spawn_local(copied.send(worker.clone(), whole));
-    body
+}
+
+/// A body's bytes, once all of them have passed.
+fn tee(body: &mut RequestBody, most: u64) -> oneshot::Receiver<Bytes> {
+    let (told, whole) = oneshot::channel();
+    match body {
+        RequestBody::Whole(bytes) => drop(told.send(bytes.clone().unwrap_or_default())),
+        body if body.is_end_stream() => drop(told.send(Bytes::new())),
+        _ => {
+            let passing = std::mem::replace(body, RequestBody::Empty);
+            *body = RequestBody::Piped(Box::pin(Tee { body: passing, told: Some(told), seen: BytesMut::new(), most }));
+        }
+    }
+    whole
 }
 
 impl Copied {
@@ -159,7 +160,10 @@ impl Copied {
                 mirror.answered.inc();
             }
             Err(failure) => {
-                tracing::debug!(route = &*self.snapshot.config.routes[self.route].name, "a copy got no answer: {failure}");
+                tracing::debug!(
+                    route = &*self.snapshot.config.routes[self.route].name,
+                    "a copy got no answer: {failure}"
+                );
                 mirror.failed.inc();
             }
         }

@@ -315,8 +315,7 @@ impl Chain {
             loggers: with(|hooks| hooks.is_logger()),
             limits,
             limits_of_authorizers,
-            split: (route.split.as_ref())
-                .map(|split| Box::new(Split::new(split, config, &route.name, metrics))),
+            split: (route.split.as_ref()).map(|split| Box::new(Split::new(split, config, &route.name, metrics))),
             mirror: route.mirror.as_ref().map(|mirror| Box::new(Mirror::new(mirror, &route.name, metrics))),
             names_request_later: route.response.as_ref().is_some_and(|mapping| mapping.names_request()),
             reserved: (route.upstream_headers.iter().map(|(name, _)| name.clone()))

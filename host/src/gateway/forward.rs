@@ -16,8 +16,7 @@ use crate::{
     failure::Failure,
     mirror,
     snapshot::Snapshot,
-    split,
-    template,
+    split, template,
     upstream::{self, Answer, Outgoing},
     worker::Worker,
 };
@@ -28,7 +27,7 @@ pub(super) async fn forward(
     exchange: &mut Arc<Exchange>,
     (route, only): (usize, usize),
     peer: &Peer,
-    body: RequestBody,
+    mut body: RequestBody,
 ) -> Result<AnswerBody, Failure> {
     let index = split::choose(exchange, route, only);
     let snapshot = exchange.snapshot.clone();
@@ -37,7 +36,9 @@ pub(super) async fn forward(
     let mut head = worker.upstreams.buffer();
     let upgrades = upgrade::prepare(exchange, &body);
     let outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
-    let body = mirror::copy(worker, exchange, route, &head, body, |balance| self::key(balance, exchange));
+    if snapshot.chains[route].mirror.is_some() {
+        mirror::copy(worker, exchange, route, &head, &mut body, |balance| self::key(balance, exchange));
+    }
     upstream::write_framing(&mut head, outgoing);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();

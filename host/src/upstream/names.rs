@@ -134,7 +134,8 @@ impl Names {
             return Err(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
         }
         let before = self.last.swap(Arc::new(found.clone()));
-        if !before.is_empty() && !(before.iter().all(|old| found.contains(old)) && found.len() == before.len()) {
+        let differs = found.len() != before.len() || before.iter().any(|old| !found.contains(old));
+        if !before.is_empty() && differs {
             tracing::info!(host = &*self.host, "has other addresses than before: {found:?}");
         }
         Ok(())

@@ -98,9 +98,10 @@ pub(super) fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, Strin
         | Part::Path
         | Part::Field(_)
         | Part::PathParam(_) => Ok(()),
-        Part::ResponseHeader(name) => {
-            Err((format!("there is no answer yet that has `{name}`"), "it belongs in `[routes.NAME.response]`".to_owned()))
-        }
+        Part::ResponseHeader(name) => Err((
+            format!("there is no answer yet that has `{name}`"),
+            "it belongs in `[routes.NAME.response]`".to_owned(),
+        )),
     }
 }
 

@@ -93,7 +93,9 @@ fn host(node: Node<'_>) -> Result<String, Problem> {
     match port {
         None => Ok(name),
         Some(port) => match port.parse::<u16>() {
-            Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => Ok(format!("{name}:{number}")),
+            Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(format!("{name}:{number}"))
+            }
             _ => Err(node.problem("the port is not a number from 1 to 65535")),
         },
     }
