@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 
-use crate::support::{Gateway, Upstream};
+use crate::support::{Gateway, Process, Upstream};
 
 /// A gateway whose route `/v1/{id}/files/{rest+}` has these keys.
 fn gateway(keys: &str, upstream: &Upstream) -> Gateway {
@@ -229,4 +229,16 @@ async fn a_reload_changes_the_mapping() {
     assert_eq!(target(&gateway, &upstream, "/").await, "/a");
     gateway.reload(&text("/b"), &upstream).unwrap();
     assert_eq!(target(&gateway, &upstream, "/").await, "/b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_line_has_the_path_of_the_client_and_that_of_the_upstream() {
+    let upstream = Upstream::start();
+    let text = "[routes.new]\npath = \"/v1/{rest+}\"\nupstream = \"up\"\nrequest.path = \"/${path.rest}\"\n\
+        [routes.same]\nupstream = \"up\"\n";
+    let process = Process::start(text, &upstream);
+    assert_eq!(process.get("/v1/a/b?c").await.status, 200);
+    assert_eq!(process.access_line("/v1/a/b")["upstream_path"], "/a/b");
+    assert_eq!(process.get("/same").await.status, 200);
+    assert!(process.access_line("/same")["upstream_path"].is_null());
 }
