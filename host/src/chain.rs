@@ -9,7 +9,7 @@ mod response;
 mod validate;
 
 pub(crate) use authorize::{authorize, grant};
-pub(crate) use request::on_request;
+pub(crate) use request::{on_request, retarget};
 pub(crate) use response::on_response;
 pub(crate) use validate::validate;
 

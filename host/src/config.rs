@@ -13,6 +13,10 @@ mod overload;
 mod problem;
 mod read;
 mod redis;
+mod mapping;
+mod problem;
+mod read;
+mod split;
 mod target;
 mod template;
 mod timeouts;
@@ -31,6 +35,9 @@ pub use overload::{Overload, Priority};
 pub use problem::{Problem, Problems, Source};
 pub(crate) use read::parse_digest;
 pub use redis::{Redis, Secret, WhenAway};
+pub use mapping::{Edits, RequestMapping, ResponseMapping, Statuses};
+pub use problem::{Problem, Problems, Source};
+pub use split::{Mirror, Split, Sticky};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use timeouts::Timeouts;
@@ -459,6 +466,14 @@ pub struct Route {
     pub websocket: Option<WebSocket>,
     /// Its own time-outs.
     pub timeouts: Timeouts,
+    /// Where `upstream` names several: the target is the first of them.
+    pub split: Option<Box<Split>>,
+    /// Where copies of its requests go; default nowhere.
+    pub mirror: Option<Box<Mirror>>,
+    /// What the upstream gets of its requests instead of what the client sent; default nothing.
+    pub request: Option<Box<RequestMapping>>,
+    /// What the client gets of the upstream's answers instead of what that sent; default nothing.
+    pub response: Option<Box<ResponseMapping>>,
 }
 
 /// How several authorizers combine. One that abstains does not count; when all do, the answer is 401.

@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, uri::PathAndQuer
 
 use crate::{
     cache::CacheUse, compress::Negotiated, concurrency::Permit, failure::Failure, limits::Standing, route::Params,
-    snapshot::Snapshot, upstream::Endpoint,
+    snapshot::Snapshot, split::Chosen, upstream::Endpoint,
 };
 
 /// A request and its answer under way.
@@ -101,6 +101,8 @@ pub struct Outcome {
     pub(crate) endpoint: Option<(Arc<Endpoint>, u32)>,
     /// How a cache took part, where the route has one.
     pub cache: Option<CacheUse>,
+    /// Which upstream it went to, where that was a choice.
+    pub(crate) chosen: Option<Box<Chosen>>,
     /// Time in each plugin's hooks: index of the plugin in the snapshot, and the sum.
     pub plugins: Vec<(usize, Duration)>,
     /// How it stands with the rate limits, the quotas and the usage plan of its route.

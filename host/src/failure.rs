@@ -86,6 +86,8 @@ pub enum Failure {
     },
     /// The client wants an answer that is kept, and none is (`only-if-cached`).
     NotCached,
+    /// It has nothing that the path for the upstream could be made of, or something that no path can have.
+    Unmappable,
     /// A plugin failed.
     Plugin {
         /// Its name in the configuration.
@@ -142,7 +144,7 @@ pub enum Fault {
 }
 
 /// All codes.
-pub const CODES: [&str; 39] = [
+pub const CODES: [&str; 40] = [
     "bad_request",
     "uri_too_long",
     "headers_too_large",
@@ -159,6 +161,7 @@ pub const CODES: [&str; 39] = [
     "invalid_request",
     "unsupported_media_type",
     "not_cached",
+    "mapping_failed",
     "upstream_unreachable",
     "upstream_connect_timeout",
     "upstream_busy",
@@ -227,6 +230,7 @@ impl Failure {
             Self::InvalidRequest { .. } => "invalid_request",
             Self::UnsupportedMediaType { .. } => "unsupported_media_type",
             Self::NotCached => "not_cached",
+            Self::Unmappable => "mapping_failed",
             Self::Plugin { fault, .. } => fault.code(),
             Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamConnectTimeout => "upstream_connect_timeout",
@@ -261,6 +265,7 @@ impl Failure {
             | Self::InvalidRequest { .. }
             | Self::UnsupportedMediaType { .. }
             | Self::NotCached
+            | Self::Unmappable
             | Self::ClientLeft => Party::Client,
             Self::Plugin { .. } => Party::Plugin,
             Self::UpstreamUnreachable(_)
@@ -295,6 +300,7 @@ impl Failure {
             Self::LimitsUnavailable(_) => "the limits of this route cannot be looked up".into(),
             Self::InvalidRequest { why, .. } | Self::UnsupportedMediaType { why, .. } => why.clone(),
             Self::NotCached => "no answer to this request is kept".into(),
+            Self::Unmappable => "no path for the upstream can be made of this request".into(),
             Self::Plugin { .. } => "a plugin of the gateway failed".into(),
             Self::UpstreamUnreachable(_) => "the upstream cannot be reached".into(),
             Self::UpstreamConnectTimeout | Self::UpstreamTimeout => "the upstream did not answer in time".into(),

@@ -14,7 +14,9 @@ pub(crate) use peer::{Attributes, Peer};
 use std::{pin::pin, rc::Rc, sync::Arc};
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION, uri::Authority,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, SET_COOKIE},
+    uri::Authority,
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -31,11 +33,11 @@ use crate::{
     failure::Failure,
     limits::{self, Gate},
     logs::foreign,
-    overload, panics,
+    mapping, overload, panics,
     patience::Patience,
     reply,
     snapshot::Chain,
-    template,
+    split, template,
     worker::Worker,
 };
 
@@ -76,7 +78,7 @@ pub(crate) async fn serve(
 }
 
 async fn answer(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     exchange: &mut Arc<Exchange>,
     peer: &Peer,
     named: Option<Authority>,
@@ -90,13 +92,16 @@ async fn answer(
     let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
         Ok(body) => match &exchange.snapshot.config.routes[route].target {
-            // Boxed, so that a request without does not carry the room for it.
-            &Target::Upstream(index) if cached::is_concerned(exchange, route) => {
-                let forwarded = Box::pin(cached::forward(worker, exchange, (route, index), peer, body));
-                forwarded.await.map(|body| (body, None))?
-            }
-            &Target::Upstream(index) => {
-                forward::forward(worker, exchange, (route, index), peer, body).await.map(|body| (body, None))?
+            &Target::Upstream(only) => {
+                mapping::request(exchange, route)?;
+                let to = (route, split::choose(exchange, route, only));
+                let body = match cached::is_concerned(exchange, route) {
+                    false => forward::forward(worker, exchange, to, peer, body).await?,
+                    // Boxed, so that a request without does not carry the room for it.
+                    true => Box::pin(cached::forward(worker, exchange, to, peer, body)).await?,
+                };
+                mapping::response(exchange, route);
+                (body, None)
             }
             _ => (configured(exchange, route)?, None),
         },
@@ -187,6 +192,9 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
         exchange.outcome.grpc_status = reply::grpc::status(&head.headers);
     }
     limits::tell(&exchange.outcome.standings, &mut head.headers);
+    if let Some(cookie) = exchange.outcome.chosen.as_mut().and_then(|chosen| chosen.cookie.take()) {
+        head.headers.append(SET_COOKIE, cookie);
+    }
     let status = head.status;
     let upstream = body.take_switched(status);
     if asked_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || body.is_end_stream() {

@@ -46,6 +46,8 @@ struct Inner {
     concurrency: Family<LimitLabels, Gauge>,
     redis_decisions: Family<RedisLabels, Counter>,
     redis_available: Family<RedisLabel, Gauge>,
+    splits: Family<SplitLabels, Counter>,
+    mirrored: Family<MirrorLabels, Counter>,
     retries: Family<UpstreamLabels, Counter>,
     ejections: Family<EndpointLabels, Counter>,
     endpoints_available: Family<EndpointLabels, Gauge>,
@@ -194,6 +196,19 @@ struct RedisLabels {
     result: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SplitLabels {
+    route: String,
+    upstream: String,
+    status: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MirrorLabels {
+    route: String,
+    result: String,
+}
+
 /// The counters of one plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginMetrics {
@@ -235,6 +250,8 @@ impl Default for Metrics {
             concurrency: Family::default(),
             redis_decisions: Family::default(),
             redis_available: Family::default(),
+            splits: Family::default(),
+            mirrored: Family::default(),
             retries: Family::default(),
             ejections: Family::default(),
             endpoints_available: Family::default(),
@@ -297,6 +314,11 @@ impl Inner {
         let decisions = "Decisions by a Redis: `answered`, or `away`: made without it";
         registry.register("redis_decisions", decisions, self.redis_decisions.clone());
         registry.register("redis_available", "Whether a Redis is asked: it answers", self.redis_available.clone());
+        let splits = "Requests of routes with several upstreams, by what that of their choice has answered";
+        registry.register("split_requests", splits, self.splits.clone());
+        let mirrored =
+            "Copies of requests: answered, failed, or dropped since too many were under way or their body was too long";
+        registry.register("mirrored_requests", mirrored, self.mirrored.clone());
         registry.register("upstream_retries", "Requests sent again", self.retries.clone());
         registry.register("upstream_ejections", "How often an endpoint failed too often", self.ejections.clone());
         let available = "Whether an endpoint gets requests: it is well, and not ejected";
@@ -413,6 +435,18 @@ impl Metrics {
     /// The counter of what is sent again to an upstream.
     pub(crate) fn retries(&self, upstream: &str) -> Counter {
         self.0.retries.get_or_create(&UpstreamLabels { upstream: upstream.to_owned() }).clone()
+    }
+
+    /// The counter of a route's requests that went to an upstream of several, and were answered so.
+    pub(crate) fn split(&self, route: &str, upstream: &str, status: &str) -> Counter {
+        let [route, upstream, status] = [route, upstream, status].map(str::to_owned);
+        self.0.splits.get_or_create(&SplitLabels { route, upstream, status }).clone()
+    }
+
+    /// The counter of what has become of copies of a route's requests.
+    pub(crate) fn mirrored(&self, route: &str, result: &str) -> Counter {
+        let [route, result] = [route, result].map(str::to_owned);
+        self.0.mirrored.get_or_create(&MirrorLabels { route, result }).clone()
     }
 
     /// The counters of a plugin.

@@ -28,6 +28,11 @@ pub(crate) fn only(query: &str, names: &[String]) -> String {
     query.split('&').filter(named).collect::<Vec<_>>().join("&")
 }
 
+/// What a pair of a query is called, decoded.
+pub(crate) fn name(pair: &str) -> Cow<'_, str> {
+    form_decode(pair.split_once('=').map_or(pair, |(name, _)| name))
+}
+
 fn values<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     query.split('&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

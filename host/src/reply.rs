@@ -98,6 +98,7 @@ pub(crate) fn of_plugin(reply: PluginReply) -> Response<Bytes> {
 pub(crate) fn status(failure: &Failure) -> StatusCode {
     match failure {
         Failure::BadRequest(_) | Failure::BodyBroken | Failure::InvalidRequest { .. } => StatusCode::BAD_REQUEST,
+        Failure::Unmappable => StatusCode::BAD_REQUEST,
         Failure::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Failure::IdentityMissing { .. } | Failure::Unauthorized => StatusCode::UNAUTHORIZED,
         Failure::RateLimited { .. } | Failure::QuotaExceeded { .. } | Failure::ConcurrencyLimited { .. } => {

@@ -21,11 +21,13 @@ use crate::{
     file,
     limits::{self, Gate},
     metrics::{Alive, Metrics},
+    mirror::{self, Mirror},
     plugin::{Plugin, Surroundings, Unloadable},
     quota::Quota,
     ratelimit::Limiter,
     redis::Redis,
     route::Router,
+    split::Split,
     tls::{Acceptor, Connector, Wrong},
     upstream::{Balancer, Endpoint, health},
     usage::{KeyRule, Keys, Plan},
@@ -87,6 +89,12 @@ pub(crate) struct Chain {
     pub(crate) cache: Option<Box<RouteCache>>,
     /// Whether answers are compressed.
     pub(crate) compresses: bool,
+    /// Its upstreams, where there are several.
+    pub(crate) split: Option<Box<Split>>,
+    /// Where copies of its requests go.
+    pub(crate) mirror: Option<Box<Mirror>>,
+    /// Whether what is changed of its answers names headers of the request.
+    names_request_later: bool,
     /// Names that only the gateway sets on requests of this route.
     pub(crate) reserved: Vec<HeaderName>,
     pub(crate) requests: Counter,
@@ -95,7 +103,8 @@ pub(crate) struct Chain {
 impl Chain {
     /// Whether anybody reads the request's headers after it has gone to the upstream.
     pub(crate) fn reads_request_later(&self) -> bool {
-        !self.response_filters.is_empty() || !self.loggers.is_empty() || self.cache.is_some()
+        let reads = self.cache.is_some() || self.names_request_later;
+        reads || !self.response_filters.is_empty() || !self.loggers.is_empty()
     }
 }
 
@@ -429,7 +438,12 @@ impl Chain {
             after,
             cache,
             compresses: route.compression.unwrap_or(config.compression.all_routes),
-            reserved: route.upstream_headers.iter().map(|(name, _)| name.clone()).collect(),
+            split: (route.split.as_ref()).map(|split| Box::new(Split::new(split, config, &route.name, metrics))),
+            mirror: route.mirror.as_ref().map(|mirror| Box::new(Mirror::new(mirror, &route.name, metrics))),
+            names_request_later: route.response.as_ref().is_some_and(|mapping| mapping.names_request()),
+            reserved: (route.upstream_headers.iter().map(|(name, _)| name.clone()))
+                .chain(route.mirror.is_some().then_some(mirror::HEADER))
+                .collect(),
             requests: metrics.route(&route.name),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, net::IpAddr};
 
+use http::HeaderValue;
+
 use crate::{
     config::{Identity, Part, Template},
     exchange::{Exchange, isomorphic_decode},
@@ -35,7 +37,11 @@ pub(crate) fn value<'a>(
             target if !target.starts_with('/') => "/",
             target => target,
         },
+        Part::Path => exchange.request.target.path(),
         Part::PathParam(name) => exchange.path_param(name)?,
+        Part::Field(Identity::Header(name)) => return exchange.request.headers.get(name).map(header),
+        Part::Field(other) => return field(other, exchange).map(Cow::Owned),
+        Part::ResponseHeader(name) => return exchange.response.as_ref()?.headers.get(name).map(header),
     };
     Some(value.into())
 }
@@ -47,6 +53,11 @@ pub(crate) fn field(identity: &Identity, exchange: &Exchange) -> Option<String> 
         Identity::Query(name) => query::first(exchange.request.target.query().unwrap_or(""), name),
         Identity::Cookie(name) => exchange.cookie(name),
     }
+}
+
+/// A header's value with its bytes as they are, where they are UTF-8.
+fn header(value: &HeaderValue) -> Cow<'_, str> {
+    std::str::from_utf8(value.as_bytes()).map_or_else(|_| isomorphic_decode(value.as_bytes()).into(), Cow::Borrowed)
 }
 
 /// An authority without its port; an IPv6 address keeps its brackets.

@@ -13,12 +13,13 @@ pub(crate) mod fuzz;
 mod head;
 pub(crate) mod health;
 mod http2;
+mod names;
 mod pool;
 mod sending;
 mod stream;
 mod switched;
 
-pub(crate) use balance::{Balancer, hash};
+pub(crate) use balance::{Balancer, hash, rendezvous};
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use endpoint::{Endpoint, Health};
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
@@ -228,7 +229,13 @@ impl Outbound<'_> {
         let (first_byte_timeout, idle_timeout) = (self.first_byte_timeout, self.idle_timeout);
         let connect_timeout = self.upstream.connect_timeout;
         let pool = self.pools.of(endpoint.number);
-        let mut kept = pool.take(now);
+        let mut kept = match &endpoint.names {
+            None => pool.take(now, |_| true),
+            Some(names) => {
+                names.keep_up(now);
+                pool.take(now, |peer| names.has(peer))
+            }
+        };
         loop {
             let was_kept = kept.is_some();
             let mut connection = match kept.take() {

@@ -23,6 +23,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("`[routes.NAME.timeouts]`", "[routes.t]\npath = '/t'\nupstream = 'app'\n[routes.t.timeouts]"),
     ("`[caches.NAME]`", "[caches.c]"),
     ("`[compression]`", "[compression]"),
+    ("`[routes.NAME.mirror]`", "[routes.m]\npath = '/m'\nupstream = 'app'\n[routes.m.mirror]\nupstream = 'app'"),
     ("`[routes.NAME.websocket]`", "[routes.w]\npath = '/w'\nupstream = 'app'\n[routes.w.websocket]"),
 ];
 
@@ -95,9 +96,9 @@ fn with(row: &Row, value: Option<&str>) -> Result<Config, String> {
 /// All that a limit can be in.
 fn limits(config: &Config) -> String {
     let plugins = config.plugins.iter().map(|plugin| format!("{:?} {:?}", plugin.limits, plugin.cache));
-    let websockets: Vec<_> = config.routes.iter().map(|route| route.websocket).collect();
     let Config { limits, overload, upstreams, server, listeners, rate_limits, validators, quotas, redis, .. } = config;
     let Config { caches, compression, .. } = config;
+    let websockets: Vec<_> = config.routes.iter().map(|route| (route.websocket, &route.mirror)).collect();
     let plugins = plugins.collect::<Vec<_>>();
     format!(
         "{limits:?} {overload:?} {upstreams:?} {server:?} {listeners:?} {rate_limits:?} {validators:?} {plugins:?} {websockets:?} {quotas:?} {redis:?} {caches:?} {compression:?}"

@@ -115,6 +115,9 @@ fn key(cache: &RouteCache, exchange: &Exchange) -> Option<u128> {
     feed(&mut hasher, request.scheme.as_bytes());
     feed(&mut hasher, request.authority.as_bytes());
     feed(&mut hasher, request.target.as_str().as_bytes());
+    // Of several upstreams each answers for itself.
+    let chosen = exchange.outcome.chosen.as_ref().map(|chosen| chosen.name.as_bytes());
+    feed_option(&mut hasher, chosen);
     // References to the path's parameters mean this one.
     feed_option(&mut hasher, request.matched_path.as_deref().map(str::as_bytes));
     request.headers.iter().filter(|(name, _)| tells_the_target(name)).for_each(|(name, value)| {

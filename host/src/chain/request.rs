@@ -132,7 +132,8 @@ fn apply(exchange: &mut Exchange, plugin: &Plugin, changes: RequestEdit) -> Resu
     Ok(())
 }
 
-fn retarget(exchange: &mut Exchange, path: Option<&str>, query: Option<&str>) -> Result<(), String> {
+/// Gives the request another path and another query, where they are there; an empty query is none.
+pub(crate) fn retarget(exchange: &mut Exchange, path: Option<&str>, query: Option<&str>) -> Result<(), String> {
     let request = &mut exchange.request;
     let old_path = request.target.path().to_owned();
     let query = query.or(request.target.query()).filter(|query| !query.is_empty());

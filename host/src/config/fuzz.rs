@@ -53,6 +53,10 @@ fn good(config: &Config) -> Seen {
     let router = Router::new(&config.routes);
     for route in &config.routes {
         assert!(!matches!(route.target, Target::Upstream(upstream) if upstream >= config.upstreams.len()));
+        for &(upstream, _) in route.split.iter().flat_map(|split| &split.upstreams) {
+            assert!(upstream < config.upstreams.len());
+        }
+        assert!(route.mirror.as_ref().is_none_or(|mirror| mirror.upstream < config.upstreams.len()));
         assert!(route.plugins.iter().all(|&plugin| plugin < config.plugins.len()));
         for part in route.upstream_headers.iter().flat_map(|(_, template)| &template.parts) {
             let named = |name: &String| route.matches.path.iter().flatten().any(|segment| is_param(segment, name));

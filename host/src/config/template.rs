@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use super::problem::Problem;
+use http::HeaderName;
+
+use super::{Identity, problem::Problem};
 
 /// Attributes that the gateway sets for connections over TLS: `tls.NAME`.
 pub(crate) const TLS: [&str; 7] = [
@@ -45,6 +47,12 @@ pub enum Part {
     Host,
     /// `${request.target}`: the canonical path and the query.
     Target,
+    /// `${request.path}`: the canonical path.
+    Path,
+    /// `${header.NAME}`, `${query.NAME}`, `${cookie.NAME}`: of the request, the first of that name.
+    Field(Identity),
+    /// `${response.header.NAME}`, where there is an answer: the first of that name.
+    ResponseHeader(HeaderName),
     /// `${path.NAME}`: what the route's path caught under that name.
     PathParam(String),
 }
@@ -128,9 +136,11 @@ fn reference(name: &str) -> Result<Part, (String, String)> {
         ("request", "route") => Ok(Part::Route),
         ("request", "host") => Ok(Part::Host),
         ("request", "target") => Ok(Part::Target),
+        ("request", "path") => Ok(Part::Path),
         ("request", _) => Err((
             format!("a request has no `{rest}` here"),
-            "there are `request.id`, `request.client-ip`, `request.route`, `request.host`, `request.target`".to_owned(),
+            "there are `request.id`, `request.client-ip`, `request.route`, `request.host`, `request.path`, `request.target`"
+                .to_owned(),
         )),
         ("env", _) => Err((
             "environment variables are not read here".to_owned(),
@@ -146,6 +156,16 @@ fn reference(name: &str) -> Result<Part, (String, String)> {
             Err((format!("a failure has no `{rest}` here"), "there are `code`, `message` and `status`".to_owned()))
         }
         ("path", _) => Ok(Part::PathParam(rest.to_owned())),
+        ("query", _) => Ok(Part::Field(Identity::Query(rest.to_owned()))),
+        ("cookie", _) => Ok(Part::Field(Identity::Cookie(rest.to_owned()))),
+        ("header", _) => match HeaderName::try_from(rest) {
+            Ok(name) => Ok(Part::Field(Identity::Header(name))),
+            Err(_) => Err((format!("`{rest}` is not a header's name"), known.to_owned())),
+        },
+        ("response", _) => match rest.strip_prefix("header.").map(HeaderName::try_from) {
+            Some(Ok(name)) => Ok(Part::ResponseHeader(name)),
+            _ => Err((format!("an answer has no `{rest}` here"), "there is `${response.header.NAME}`".to_owned())),
+        },
         _ => Ok(Part::Attribute(name.to_owned())),
     }
 }

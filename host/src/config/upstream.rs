@@ -27,6 +27,8 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// How long an unused connection is kept; default 50 s.
     pub keepalive_timeout: Duration,
+    /// How old the addresses of a name may become; default 10 s.
+    pub resolve_interval: Duration,
     /// Unused connections kept per worker and endpoint; default 128.
     pub max_idle: usize,
     /// Requests under way at the same time, of all workers; default no limit.

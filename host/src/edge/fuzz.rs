@@ -143,6 +143,7 @@ pub(crate) fn headers(bytes: &[u8]) -> Seen {
         peer_text: "198.51.100.7",
         trusted,
         scheme: "http",
+        host: &authority,
         authority: &authority,
         speaks,
         via: Some(&via),

@@ -29,6 +29,8 @@ pub(crate) struct Own<'a> {
     pub(crate) trusted: bool,
     /// How it reached the listener.
     pub(crate) scheme: &'static str,
+    /// What the upstream gets as `Host`.
+    pub(crate) host: &'a str,
     /// The canonical authority it asked for; empty when it named none.
     pub(crate) authority: &'a str,
     /// Which headers tell about the client.
@@ -47,7 +49,7 @@ impl Own<'_> {
     /// The address is the peer's: each hop adds the one it sees. Protocol and host are those of the first hop, so a
     /// trusted proxy's stay; `X-Forwarded-Host` is left out when the client named no host.
     pub(crate) fn write(&self, headers: &HeaderMap, out: &mut impl Fields) {
-        out.put("host", self.authority.as_bytes());
+        out.put("host", self.host.as_bytes());
         for (name, value) in headers {
             if !self.replaces(name) {
                 out.put(name.as_str(), value.as_bytes());
@@ -173,6 +175,7 @@ mod tests {
             peer_text: &client.peer.to_string(),
             trusted: client.trusted,
             scheme: client.scheme,
+            host: client.authority,
             authority: client.authority,
             speaks,
             via: Some(&Via::new("gw").unwrap()),

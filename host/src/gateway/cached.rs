@@ -1,6 +1,6 @@
 //! The step to the upstream where answers are kept: what is kept answers, or the upstream is asked, and what it says is kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -32,7 +32,7 @@ pub(super) fn is_concerned(exchange: &Exchange, route: usize) -> bool {
 
 /// As [`forward::forward`], with what is kept.
 pub(super) async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     exchange: &mut Arc<Exchange>,
     to: (usize, usize),
     peer: &Peer,
@@ -55,7 +55,7 @@ pub(super) async fn forward(
 }
 
 struct Step<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     /// Indices of the route and of its upstream.
     to: (usize, usize),
     peer: &'a Peer,

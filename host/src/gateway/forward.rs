@@ -1,6 +1,6 @@
 //! The step to the upstream and back: what is said in a request that leaves, what is taken from an answer that comes.
 
-use std::{sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
 use http_body::Body as _;
@@ -14,19 +14,20 @@ use crate::{
     edge::{self, Fields, Own},
     exchange::{self, Exchange},
     failure::Failure,
+    mirror,
     snapshot::Snapshot,
-    template,
+    split, template,
     upstream::{self, Answer, Message, Outgoing},
     worker::Worker,
 };
 
 /// Sends the request to the upstream of an index and takes the answer's head into the exchange.
 pub(super) async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     exchange: &mut Arc<Exchange>,
     (route, index): (usize, usize),
     peer: &Peer,
-    body: RequestBody,
+    mut body: RequestBody,
 ) -> Result<AnswerBody, Failure> {
     let snapshot = exchange.snapshot.clone();
     let started = Instant::now();
@@ -34,10 +35,16 @@ pub(super) async fn forward(
     let mut head = worker.upstreams.buffer();
     let upgrades = upgrade::prepare(exchange, &body);
     let upstream = &snapshot.config.upstreams[index];
-    let (outgoing, message) = match upstream.protocol {
-        Protocol::Http1 => (write_head(&mut head, &snapshot, exchange, route, peer, &body), None),
-        Protocol::Http2 => (Outgoing::Nothing, Some(message(&snapshot, exchange, route, peer, &body))),
-    };
+    let mirrored = snapshot.chains[route].mirror.is_some();
+    let mut outgoing = Outgoing::Nothing;
+    if upstream.protocol == Protocol::Http1 || mirrored {
+        outgoing = write_head(&mut head, &snapshot, exchange, route, peer, &body);
+    }
+    let message = (upstream.protocol == Protocol::Http2).then(|| message(&snapshot, exchange, route, peer, &body));
+    if mirrored {
+        mirror::copy(worker, exchange, route, &head, &mut body, |balance| self::key(balance, exchange));
+    }
+    upstream::write_framing(&mut head, outgoing);
     // The memory of the request's header section serves the answer's, if nobody reads the former any more.
     let mut headers = HeaderMap::new();
     if !snapshot.chains[route].reads_request_later() {
@@ -60,7 +67,9 @@ pub(super) async fn forward(
         timeouts: &snapshot.config.routes[route].timeouts,
         now: started.into(),
     });
-    let Answer { status, version, mut headers, body, endpoint, retries } = sent.await?;
+    let answer = sent.await;
+    split::count(exchange, route, answer.as_ref().ok().map(|answer| answer.status));
+    let Answer { status, version, mut headers, body, endpoint, retries } = answer?;
     let body = upgrade::answered(exchange, status, &headers, body)?;
     if let Some(via) = &snapshot.via {
         via.add(&mut headers, version);
@@ -84,7 +93,7 @@ fn key(balance: &Balance, exchange: &Exchange) -> Option<u64> {
     Some(hashed)
 }
 
-/// Writes the header section that leaves, and says how the body follows it.
+/// Writes the header section that leaves but for its end, and says how the body follows it.
 fn write_head(
     out: &mut Vec<u8>,
     snapshot: &Snapshot,
@@ -97,9 +106,7 @@ fn write_head(
     upstream::write_request_line(out, &request.method, request.target.as_str());
     say(snapshot, exchange, route, peer, out);
     upgrade::ask(exchange, body, out);
-    let outgoing = outgoing(request, body);
-    upstream::write_framing(out, outgoing);
-    outgoing
+    outgoing(request, body)
 }
 
 /// The same for HTTP/2.
@@ -118,7 +125,7 @@ fn message(snapshot: &Snapshot, exchange: &Exchange, route: usize, peer: &Peer, 
         RequestBody::Client(_) | RequestBody::Piped(_) => snapshot.chains[route].reserved.clone(),
         _ => Vec::new(),
     };
-    let (authority, target) = (request.authority.parse().ok(), request.target.clone());
+    let (authority, target) = (host(snapshot, exchange, route).parse().ok(), request.target.clone());
     Box::new(Message { authority, target, headers, trailers: exchange.trailers, reserved })
 }
 
@@ -135,6 +142,7 @@ fn say(snapshot: &Snapshot, exchange: &Exchange, route: usize, peer: &Peer, out:
         peer_text: &peer.text,
         trusted: edge::is_trusted(peer.address, &config.server.trusted_proxies),
         scheme: request.scheme,
+        host: host(snapshot, exchange, route),
         authority: &request.authority,
         speaks: config.server.forwarded,
         via: snapshot.via.as_ref(),
@@ -143,6 +151,12 @@ fn say(snapshot: &Snapshot, exchange: &Exchange, route: usize, peer: &Peer, out:
         route: &set,
     };
     own.write(&request.headers, out);
+}
+
+/// What the upstream gets as `Host`.
+fn host<'a>(snapshot: &'a Snapshot, exchange: &'a Exchange, route: usize) -> &'a str {
+    let mapped = snapshot.config.routes[route].request.as_ref();
+    mapped.and_then(|mapped| mapped.host.as_deref()).unwrap_or(&exchange.request.authority)
 }
 
 /// How the body is framed: as itself says, whatever a header says. An empty one that was collected has a length too,

@@ -109,14 +109,9 @@ impl Balancer {
         from.iter().chain(before).copied().find(|&index| may(index))
     }
 
-    /// Weighted rendezvous hashing: when an endpoint comes or goes, only the keys that it wins or had won move.
+    /// When an endpoint comes or goes, only the keys that it wins or had won move.
     fn by_key(&self, key: u64, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let score = |index: usize| {
-            let drawn = mixed(key ^ hash(&self.endpoints[index].name)) >> 11;
-            // Above 0 and below 1.
-            let drawn = (drawn as f64 + 0.5) / (1_u64 << 53) as f64;
-            -f64::from(self.weights[index]) / drawn.ln()
-        };
+        let score = |index: usize| score(key, hash(&self.endpoints[index].name), self.weights[index]);
         (0..self.endpoints.len()).filter(|&index| may(index)).max_by(|&a, &b| score(a).total_cmp(&score(b)))
     }
 
@@ -278,6 +273,20 @@ pub(crate) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Weighted rendezvous hashing: the index of the one that wins a key, of the hashes of names with weights.
+pub(crate) fn rendezvous(key: u64, ways: impl Iterator<Item = (u64, u32)>) -> Option<usize> {
+    let scores = ways.map(|(name, weight)| score(key, name, weight)).enumerate();
+    scores.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(index, _)| index)
+}
+
+/// Whoever has the highest of a key wins it. It grows with the weight, and is 0 without one.
+fn score(key: u64, name: u64, weight: u32) -> f64 {
+    let drawn = mixed(key ^ name) >> 11;
+    // Above 0 and below 1.
+    let drawn = (drawn as f64 + 0.5) / (1_u64 << 53) as f64;
+    -f64::from(weight) / drawn.ln()
 }
 
 /// Every bit of the result depends on every bit of the number (splitmix64's last step).

@@ -7,6 +7,7 @@
 use std::{
     future::poll_fn,
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -42,6 +43,8 @@ pub(super) struct Connection {
     pub(super) deadline: Deadline,
     /// Its descriptor.
     pub(super) place: Place,
+    /// The other end, where it was found by name.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// Why a request got no answer.
@@ -62,10 +65,10 @@ impl Connection {
         first_byte_timeout: Duration,
         descriptors: &Upstreams,
     ) -> Result<Box<Self>, Failure> {
-        let (dialed, place) = stream::dial(endpoint, connect_timeout, descriptors).await?;
+        let (dialed, peer, place) = stream::dial(endpoint, connect_timeout, descriptors).await?;
         let (read, write) = dialed.split();
         let deadline = Deadline::new(Instant::now() + first_byte_timeout);
-        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place }))
+        Ok(Box::new(Self { read, write: Some(write), buffer: BytesMut::new(), deadline, place, peer }))
     }
 
     /// Whether nothing has come since the last answer: no byte that nobody asked for, and no end.

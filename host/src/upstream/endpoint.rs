@@ -11,6 +11,7 @@ use std::{
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
+use super::names::Names;
 use crate::{
     config::{self, HealthCheck, Protocol},
     metrics::Metrics,
@@ -37,6 +38,8 @@ pub(crate) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) protocol: Protocol,
+    /// Its addresses, where the host is a name.
+    pub(super) names: Option<Arc<Names>>,
     /// How connections begin, where it is reached by `https`.
     pub(super) connector: Option<Connector>,
     /// How it is looked at beside requests, and whether somebody does.
@@ -86,6 +89,7 @@ impl Endpoint {
         Arc::new(Self {
             number,
             name,
+            names: Names::new(&host, port, upstream.resolve_interval),
             host,
             port,
             protocol: upstream.protocol,
@@ -102,7 +106,9 @@ impl Endpoint {
 
     /// Whether this is the endpoint that a configuration asks for, and so what is known of it goes on to hold.
     pub(crate) fn is_same(&self, number: usize, upstream: &config::Upstream) -> bool {
-        self.number == number && self.protocol == upstream.protocol && self.check == upstream.health_check
+        let resolved = self.names.as_ref().is_none_or(|names| names.interval() == upstream.resolve_interval);
+        let said = self.protocol == upstream.protocol && self.check == upstream.health_check;
+        self.number == number && said && resolved
     }
 
     /// How connections to it begin, if it is that of a configuration.

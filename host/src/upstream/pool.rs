@@ -5,6 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    net::IpAddr,
     rc::Rc,
     time::Duration,
 };
@@ -75,11 +76,11 @@ impl Pools {
 }
 
 impl Pool {
-    /// The connection used last, as it is the least likely to have been closed.
-    pub(super) fn take(&self, now: Instant) -> Option<Box<Connection>> {
+    /// The connection used last, as it is the least likely to have been closed, to an address that may be.
+    pub(super) fn take(&self, now: Instant, may: impl Fn(Option<IpAddr>) -> bool) -> Option<Box<Connection>> {
         let mut kept = self.kept.borrow_mut();
         while let Some(Kept { mut connection, until }) = kept.pop() {
-            if now < until && connection.is_quiet() {
+            if now < until && may(connection.peer) && connection.is_quiet() {
                 return Some(connection);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -59,21 +60,24 @@ impl Dialed {
     }
 }
 
-/// Connects to an endpoint; `most` is for all of it, a handshake too.
+/// Connects to an endpoint; `most` is for all of it, a handshake too. The address is that of an endpoint found by name.
 pub(super) async fn dial(
     endpoint: &Endpoint,
     most: Duration,
     descriptors: &Upstreams,
-) -> Result<(Dialed, Place), Failure> {
+) -> Result<(Dialed, Option<IpAddr>, Place), Failure> {
     let unreachable = |error: io::Error| Failure::UpstreamUnreachable(format!("{}: {error}", endpoint.name));
     let none = || unreachable(io::Error::other("there are no more descriptors for upstreams (`ulimit -n`)"));
     let place = descriptors.take().ok_or_else(none)?;
     let connecting = timeout(most, async {
-        // Each connection has the name resolved anew, and tries its addresses one after the other.
-        let stream = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+        let stream = match &endpoint.names {
+            None => TcpStream::connect((&*endpoint.host, endpoint.port)).await?,
+            Some(names) => names.connect(most).await?,
+        };
         stream.set_nodelay(true)?;
-        match &endpoint.connector {
-            None => Ok(Dialed::Plain(stream)),
+        let peer = endpoint.names.as_ref().and_then(|_| Some(stream.peer_addr().ok()?.ip()));
+        let dialed = match &endpoint.connector {
+            None => Dialed::Plain(stream),
             Some(Connector { config, name, .. }) => {
                 let shaking = TlsConnector::from(config.clone()).connect(name.clone(), stream);
                 let shaken = shaking.await.map_err(|error| io::Error::new(error.kind(), format!("TLS: {error}")))?;
@@ -81,12 +85,14 @@ pub(super) async fn dial(
                 if endpoint.protocol == Protocol::Http2 && shaken.get_ref().1.alpn_protocol() != Some(H2) {
                     return Err(io::Error::other("TLS: it does not choose HTTP/2 (ALPN `h2`)"));
                 }
-                Ok(Dialed::Tls(Box::new(shaken)))
+                Dialed::Tls(Box::new(shaken))
             }
-        }
+        };
+        Ok((dialed, peer))
     });
     let opened = connecting.await.map_err(|_| Failure::UpstreamConnectTimeout)?;
-    Ok((opened.map_err(unreachable)?, place))
+    let (dialed, peer) = opened.map_err(unreachable)?;
+    Ok((dialed, peer, place))
 }
 
 impl ReadHalf {

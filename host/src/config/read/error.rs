@@ -61,6 +61,9 @@ fn body(node: Node<'_>, form: TextForm, plugins: &[&str]) -> Result<ErrorBody, P
     }
     let template = Template::parse_text(text).map_err(|problem| node.within(problem))?;
     for part in &template.parts {
+        if matches!(part, Part::Field(_) | Part::ResponseHeader(_)) {
+            return Err(node.problem("an error's body knows no headers, no query and no cookies"));
+        }
         let Part::Attribute(full) = part else { continue };
         let source = full.split('.').next().unwrap_or_default();
         if !["auth", "tls", "error", "api_key", "usage_plan"].contains(&source) && !plugins.contains(&source) {

@@ -10,7 +10,7 @@ use crate::config::{
 };
 
 /// Headers that frame a message, belong to one connection, or that the gateway itself sets.
-const OWN_HEADERS: [&str; 15] = [
+pub(super) const OWN_HEADERS: [&str; 15] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -101,7 +101,13 @@ pub(super) fn check(part: &Part, scope: &Scope<'_>) -> Result<(), (String, Strin
         | Part::Route
         | Part::Host
         | Part::Target
+        | Part::Path
+        | Part::Field(_)
         | Part::PathParam(_) => Ok(()),
+        Part::ResponseHeader(name) => Err((
+            format!("there is no answer yet that has `{name}`"),
+            "it belongs in `[routes.NAME.response]`".to_owned(),
+        )),
     }
 }
 
@@ -127,7 +133,7 @@ pub(super) fn matched(node: Node<'_>) -> Result<Vec<(HeaderName, Option<String>)
 }
 
 /// A table whose keys are header names, each once.
-fn header_table<'a, T>(
+pub(super) fn header_table<'a, T>(
     node: Node<'a>,
     read: impl Fn(&HeaderName, &Entry<'a>) -> Result<T, Problem>,
 ) -> Result<Vec<(HeaderName, T)>, Problem> {

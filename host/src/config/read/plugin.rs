@@ -14,7 +14,10 @@ use crate::config::{
 };
 
 /// They mean something else in `${NAME.…}`.
-const RESERVED: [&str; 8] = ["auth", "request", "path", "env", "tls", "error", "api_key", "usage_plan"];
+const RESERVED: &[&str] = &[
+    "auth", "request", "response", "path", "header", "query", "cookie", "env", "tls", "error", "upstream", "api_key",
+    "usage_plan",
+];
 
 pub(super) fn plugin(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Plugin> {
     if RESERVED.contains(&entry.name) {

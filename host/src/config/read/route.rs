@@ -1,5 +1,7 @@
 //! `[routes.NAME]`: what it matches, its chain and its upstream.
 
+use std::ops::Range;
+
 use http::Method;
 use toml::de::DeValue;
 
@@ -7,15 +9,16 @@ use super::{
     address, cache,
     duplicate::Seen,
     header::{self, Scope},
+    mapping, mirror,
     path::{name, path},
     server::min_rate,
-    target,
+    split, target,
     timeouts::timeouts,
     usage,
     websocket::websocket,
 };
 use crate::config::{
-    Cache, Combine, KeySource, Match, Priority, Route, RouteKey, Segment, Target, Template,
+    Cache, Combine, KeySource, Match, Priority, Route, RouteKey, Segment, Split, Target, Template,
     problem::{Problem, quoted, suggestion},
     value::{Entry, Node, Table},
 };
@@ -100,7 +103,8 @@ impl<'a> Reader<'_, 'a> {
         let rate_limits = limits_of("rate_limits", "rate limit", &self.names.rate_limits);
         let quotas = limits_of("quotas", "quota", &self.names.quotas);
         let concurrency_limits = limits_of("concurrency_limits", "concurrency limit", &self.names.concurrency_limits);
-        let target = self.target(&mut table, &scope);
+        let split = split::split(&mut table, &self.names.upstreams, &scope);
+        let target = self.target(&mut table, &scope, split.as_ref());
         let mut limits = table.section("limits");
         let body_bytes = limits.optional("body_bytes", |node| node.size(0..=1 << 40));
         let body_min_rate = limits.optional("body_min_rate", min_rate);
@@ -121,6 +125,9 @@ impl<'a> Reader<'_, 'a> {
         let cache = table.optional("cache", |node| {
             cache::of_route(node, &self.names.caches, self.caches, &scope, (&matches, &target))
         });
+        let mirror = table.optional("mirror", |node| mirror::mirror(node, &self.names.upstreams, &target));
+        let request = table.optional("request", |node| mapping::request(node, &scope, &target));
+        let response = table.optional("response", |node| mapping::response(node, &scope, &target));
         let route = Route {
             name: self.entry.name.to_owned(),
             matches,
@@ -141,6 +148,10 @@ impl<'a> Reader<'_, 'a> {
             compression: table.optional("compression", Node::boolean),
             websocket,
             timeouts,
+            split: split.map(Box::new),
+            mirror: mirror.flatten().map(Box::new),
+            request: request.map(Box::new),
+            response: response.map(Box::new),
         };
         table.finish(&[
             ("method", "it is called `methods`"),
@@ -155,7 +166,14 @@ impl<'a> Reader<'_, 'a> {
             ("middlewares", "it is called `plugins`"),
             ("return", "it is called `respond`"),
             ("mock", "it is called `respond`"),
-            ("response", "it is called `respond`"),
+            ("canary", "write `upstream = { STABLE = 95, NEXT = 5 }`; what is sticky is `split`"),
+            ("upstreams", "write `upstream = { STABLE = 95, NEXT = 5 }`"),
+            ("weight", "write `upstream = { STABLE = 95, NEXT = 5 }`"),
+            ("shadow", "it is called `mirror`"),
+            ("strip_prefix", "write `[routes.NAME.request] path = \"/${path.rest}\"`, with `{rest+}` in `path`"),
+            ("rewrite", "it is the `path` of `[routes.NAME.request]`"),
+            ("request_headers", "they are the `headers` of `[routes.NAME.request]`"),
+            ("response_headers", "they are the `headers` of `[routes.NAME.response]`"),
             ("backend", "it is called `upstream`"),
             ("service", "it is called `upstream`"),
             ("target", "it is called `upstream`"),
@@ -201,10 +219,13 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// One of the three. What is reported may be anything.
-    fn target(&self, table: &mut Table<'a>, scope: &Scope<'_>) -> Target {
+    fn target(&self, table: &mut Table<'a>, scope: &Scope<'_>, split: Option<&Split>) -> Target {
         let given: Vec<_> = ["redirect", "respond"].into_iter().filter_map(|key| table.node(key)).collect();
         let Some(first) = given.first() else {
-            let upstream = table.required("upstream", "\"NAME\"", |node| self.upstream(node));
+            let upstream = table.required("upstream", "\"NAME\"", |node| match node.value.get_ref() {
+                DeValue::Table(_) => Ok(split.and_then(|split| split.upstreams.first()).map_or(0, |(first, _)| *first)),
+                _ => self.upstream(node),
+            });
             return Target::Upstream(upstream.unwrap_or_default());
         };
         for extra in given.iter().skip(1).copied().chain(table.node("upstream")) {
@@ -285,9 +306,19 @@ pub(super) fn refer(node: Node<'_>, kind: &str, names: &[&str]) -> Result<usize,
 }
 
 pub(super) fn refer_in(node: Node<'_>, kind: &str, tables: &str, names: &[&str]) -> Result<usize, Problem> {
-    let text = node.text()?;
+    refer_by(node.text()?, node.value.span(), kind, tables, names)
+}
+
+/// As `refer_in`, of a name at a place.
+pub(super) fn refer_by(
+    text: &str,
+    at: Range<usize>,
+    kind: &str,
+    tables: &str,
+    names: &[&str],
+) -> Result<usize, Problem> {
     names.iter().position(|other| *other == text).ok_or_else(|| {
-        let problem = node.problem(format!("there is no {kind} {}", quoted(text)));
+        let problem = Problem::at(at, format!("there is no {kind} {}", quoted(text)));
         if names.is_empty() {
             problem.help(format!("add a table `[{tables}.NAME]`"))
         } else {

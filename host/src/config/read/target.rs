@@ -47,8 +47,8 @@ fn to(node: Node<'_>, scope: &Scope<'_>) -> Result<Template, Problem> {
             .help("begin with a whole `https://HOST`, with `https://${request.host}` or with a path such as `/new`"));
     }
     for part in &template.parts {
-        if matches!(part, Part::Attribute(_)) {
-            return Err(node.problem("a redirect knows the request only, and no attributes"));
+        if matches!(part, Part::Attribute(_) | Part::Field(_)) {
+            return Err(node.problem("a redirect knows no attributes, headers, query parameters or cookies"));
         }
         if scope.sound {
             header::check(part, scope).map_err(|(message, help)| node.problem(message).help(help))?;

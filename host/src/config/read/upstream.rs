@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::{address, plugin, server::TIMEOUT, tls, to_u32, to_usize};
 use crate::config::{
-    Balance, Ejection, Endpoint, HashKey, HealthCheck, Protocol, Retries, Template, Upstream, UpstreamTls,
+    Balance, Ejection, Endpoint, HashKey, HealthCheck, Part, Protocol, Retries, Template, Upstream, UpstreamTls,
     problem::{Problem, quoted},
     value::{Entry, Node, Table},
 };
@@ -30,6 +30,7 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
     };
     let (connect_timeout, first_byte_timeout) = (timeout("connect_timeout", 1), timeout("first_byte_timeout", 30));
     let (idle_timeout, keepalive_timeout) = (timeout("idle_timeout", 30), timeout("keepalive_timeout", 50));
+    let resolve_interval = table.optional("resolve_interval", |node| node.duration(RESOLVED));
     let tls = table.optional("tls", |node| Ok((tls::upstream(node)?, node.value.span())));
     let max_idle = table.optional("max_idle", |node| node.integer(0..=65_535)).unwrap_or(128);
     let max_requests = table.optional("max_requests", |node| node.integer(1..=1_000_000)).map(to_usize);
@@ -56,6 +57,8 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
         ("version", "it is called `protocol`"),
         ("timeout", "choose `connect_timeout`, `first_byte_timeout` or `idle_timeout`"),
         ("read_timeout", "it is called `first_byte_timeout`, or `idle_timeout` for the body"),
+        ("dns_ttl", "it is called `resolve_interval`"),
+        ("resolver", "the system's is asked, each `resolve_interval`"),
         ("lb", "it is called `balance`"),
         ("load_balancing", "it is called `balance`"),
         ("outlier_detection", "it is called `ejection`"),
@@ -76,6 +79,7 @@ pub(super) fn upstream(entry: &Entry<'_>, mut table: Table<'_>) -> Option<Upstre
         first_byte_timeout,
         idle_timeout,
         keepalive_timeout,
+        resolve_interval: resolve_interval.unwrap_or(Duration::from_secs(10)),
         max_idle: to_usize(max_idle),
         max_requests,
         max_pending,
@@ -172,14 +176,18 @@ fn balance(table: &mut Table<'_>) -> Balance {
     }
 }
 
-fn hash_key(node: Node<'_>) -> Result<HashKey, Problem> {
+pub(super) fn hash_key(node: Node<'_>) -> Result<HashKey, Problem> {
     let text = node.text()?;
     if !text.contains("${") {
         return plugin::identity(node).map(HashKey::Field).map_err(|problem| {
             problem.help("write `header:NAME`, `query:NAME`, `cookie:NAME`, `${request.client-ip}` or `${auth.NAME}`")
         });
     }
-    Template::parse(text).map(HashKey::Template).map_err(|problem| node.within(problem))
+    let template = Template::parse(text).map_err(|problem| node.within(problem))?;
+    match template.parts.iter().any(|part| matches!(part, Part::ResponseHeader(_))) {
+        true => Err(node.problem("there is no answer yet")),
+        false => Ok(HashKey::Template(template)),
+    }
 }
 
 fn max_pending(table: &mut Table<'_>) -> usize {
@@ -242,6 +250,9 @@ fn health_check(node: Node<'_>) -> Result<HealthCheck, Problem> {
     ]);
     Ok(HealthCheck { path, interval, timeout, healthy, unhealthy })
 }
+
+/// How often a name may be resolved.
+const RESOLVED: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// How often a check may be made.
 const CHECKED: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);

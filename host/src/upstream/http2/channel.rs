@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
+    net::IpAddr,
     pin::{Pin, pin},
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -56,6 +57,8 @@ pub(in crate::upstream) struct Channel {
     pub(super) active: Cell<usize>,
     /// Until when it is kept without any.
     pub(super) until: Cell<Instant>,
+    /// The other end, where it was found by name.
+    pub(super) peer: Option<IpAddr>,
     state: Rc<State>,
 }
 
@@ -74,7 +77,7 @@ impl Channel {
         most: Duration,
         descriptors: &Upstreams,
     ) -> Result<Rc<Self>, Failure> {
-        let (dialed, place) = stream::dial(endpoint, most, descriptors).await?;
+        let (dialed, peer, place) = stream::dial(endpoint, most, descriptors).await?;
         let state = Rc::new(State { doubted: Cell::new(false), doubt: Notify::new(), place });
         let opening = async {
             match dialed {
@@ -84,7 +87,7 @@ impl Channel {
         };
         let opened = timeout(most, opening).await.map_err(|_| Failure::UpstreamConnectTimeout)?;
         let sender = opened.map_err(|error| Failure::UpstreamUnreachable(format!("{}: {error}", endpoint.name)))?;
-        Ok(Rc::new(Self { sender: sender.into(), active: Cell::new(0), until: Cell::new(Instant::now()), state }))
+        Ok(Rc::new(Self { sender: sender.into(), active: Cell::new(0), until: Cell::new(Instant::now()), peer, state }))
     }
 
     /// Whether it takes requests at all, now or later.

@@ -73,7 +73,7 @@ impl Pool {
     ) -> Result<Seat, Failure> {
         let until = Instant::now() + upstream.connect_timeout;
         loop {
-            if !fresh && let Some(channel) = self.with_room() {
+            if !fresh && let Some(channel) = self.with_room(endpoint) {
                 return Ok(self.seat(channel, upstream, true));
             }
             if fresh || self.waiting.get() >= self.opening.get() * STREAMS {
@@ -96,8 +96,14 @@ impl Pool {
     }
 
     /// The first that takes a request, so that those behind it become idle and go.
-    fn with_room(&self) -> Option<Rc<Channel>> {
-        self.channels.borrow().iter().find(|channel| channel.has_room()).cloned()
+    fn with_room(&self, endpoint: &Endpoint) -> Option<Rc<Channel>> {
+        let mut channels = self.channels.borrow_mut();
+        if let Some(names) = &endpoint.names {
+            names.keep_up(Instant::now());
+            // What is on them goes on.
+            channels.retain(|channel| names.has(channel.peer));
+        }
+        channels.iter().find(|channel| channel.has_room()).cloned()
     }
 
     fn seat(self: &Rc<Self>, channel: Rc<Channel>, upstream: &Upstream, was_there: bool) -> Seat {
