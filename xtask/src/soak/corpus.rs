@@ -28,13 +28,23 @@ const CONNECTIONS: usize = 8;
 /// 2 MiB each, and it takes some ten thousand calls until they all are.
 const GROWTH: f64 = 40.0;
 
-/// Good requests alone, to compare with.
-const ALONE: Duration = Duration::from_secs(10);
+/// Good requests alone, before the corpus.
+const ALONE: Duration = Duration::from_secs(5);
+
+/// From when the components are known, the corpus goes on and rests in turns of this length, and the good requests of either are
+/// compared: a shared machine changes its speed by a quarter for minutes at a time.
+const TURN: Duration = Duration::from_secs(1);
+
+/// How many such pairs; then it goes on without a rest.
+const PAIRS: usize = 60;
+
+/// What the corpus has begun may take so long after it rests.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// Hostile calls until each component was called some ten times: by then the gateway knows what to think of most.
 const UNKNOWN: u64 = 1000;
 
-/// The phases of the good requests: alone, beside components that are not known yet, beside known ones, after the end.
+/// The phases of the good requests: alone, beside components that are not known yet, beside known ones, and what is none of these.
 mod phase {
     pub(super) const ALONE: usize = 0;
     pub(super) const UNKNOWN: usize = 1;
@@ -136,7 +146,7 @@ fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, options: &Options
         let load = &load;
         scope.spawn(move || load.run(address, CONNECTIONS, Some(rate), hostile));
         load.wait_for(UNKNOWN.min(options.calls / 2));
-        good.enter(phase::KNOWN);
+        pairs(good, load, options.calls / 2);
         load.wait_for(options.calls / 2);
         let half = gateway.has();
         load.wait_for(options.calls);
@@ -147,6 +157,25 @@ fn measured(gateway: &Gateway, good: &Load, hostile: &Hostile, options: &Options
     // Connections that were broken off are seen as such.
     thread::sleep(Duration::from_secs(2));
     Ok(Footprint { before, half, after: gateway.has()? })
+}
+
+/// Lets the corpus go on and rest in turns, until it has made so many calls.
+fn pairs(good: &Load, corpus: &Load, calls: u64) {
+    for _ in 0..PAIRS {
+        if corpus.made() >= calls {
+            break;
+        }
+        good.enter(phase::KNOWN);
+        thread::sleep(TURN);
+        corpus.pause(true);
+        good.enter(phase::AFTER);
+        thread::sleep(SETTLED);
+        good.enter(phase::ALONE);
+        thread::sleep(TURN);
+        good.enter(phase::AFTER);
+        corpus.pause(false);
+    }
+    good.enter(phase::KNOWN);
 }
 
 /// Requests to a route without a plugin.

@@ -43,6 +43,7 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
 #[derive(Default)]
 pub(crate) struct Load {
     stop: AtomicBool,
+    paused: AtomicBool,
     next: AtomicU64,
     /// The phase that latencies are counted for.
     phase: AtomicUsize,
@@ -91,6 +92,11 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// Makes no request for as long as it is paused; those under way go on.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+    }
+
     /// From here on latencies are those of another phase.
     pub(crate) fn enter(&self, phase: usize) {
         self.phase.store(phase, Ordering::Relaxed);
@@ -128,6 +134,16 @@ impl Load {
         let mut latencies: Vec<Latencies> = Vec::new();
         let mut due = pace.map(|(first, _)| first);
         while !self.stop.load(Ordering::Relaxed) {
+            if self.paused.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(5));
+                // Nothing is made up for, and each client keeps its turn among the others.
+                while let (Some(at), Some((_, every))) = (due, pace)
+                    && at < Instant::now()
+                {
+                    due = Some(at + every);
+                }
+                continue;
+            }
             if let (Some(at), Some((_, every))) = (due, pace) {
                 let now = Instant::now();
                 thread::sleep(at.saturating_duration_since(now));
