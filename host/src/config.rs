@@ -19,12 +19,13 @@ mod websocket;
 
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
+pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems, Source};
 pub use target::{Redirect, Respond, Target};
 pub use template::{Part, Template};
 pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, TlsVersion, UpstreamTls};
 pub use upstream::{Balance, Ejection, Endpoint, HashKey, HealthCheck, Retries, Upstream};
-pub use validator::{BodyRule, Validator};
+pub use validator::{BodyRule, OpenApi, Validator};
 pub use websocket::WebSocket;
 
 use std::{
@@ -72,6 +73,16 @@ impl Config {
         Self::parse(Source::open(file)?)
     }
 
+    /// The same with the variables of a stage.
+    pub fn load_stage(file: &Path, stage: Option<&str>) -> Result<Self, Problems> {
+        Self::parse(Source::open(file)?.at_stage(stage))
+    }
+
+    /// What it says, with the variables of its stage put in, and without values of the environment.
+    pub(crate) fn tree(&self) -> serde_json::Value {
+        read::tree(&self.source)
+    }
+
     /// The files that it names and that are read when it is loaded: components, certificates, keys and schemas.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let listeners = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
@@ -79,7 +90,9 @@ impl Config {
         let tls = listeners.flat_map(ListenerTls::files).chain(upstreams.flat_map(UpstreamTls::files));
         let schemas = self.validators.iter().filter_map(|validator| validator.body.as_ref());
         let schemas = schemas.map(|body| body.schema.clone());
-        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls).chain(schemas)
+        let documents = self.validators.iter().filter_map(|validator| validator.openapi.as_ref());
+        let documents = documents.map(|openapi| openapi.document.clone());
+        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls).chain(schemas).chain(documents)
     }
 
     /// Checks a text already read.

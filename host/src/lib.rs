@@ -6,11 +6,13 @@
 pub mod admin;
 pub mod clock;
 pub mod config;
+pub mod diff;
 mod errors;
 pub mod exchange;
 pub mod failure;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod import;
 pub mod logs;
 #[doc(hidden)]
 pub mod measure;
@@ -33,6 +35,7 @@ mod file;
 mod gateway;
 mod lines;
 mod lock;
+mod openapi;
 mod panics;
 mod plugin;
 mod query;

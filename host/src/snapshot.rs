@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     route::Router,
     tls::{Acceptor, Connector, Wrong},
     upstream::{Balancer, Endpoint, health},
-    validation::Validator,
+    validation::{self, Validator},
 };
 
 /// A loaded configuration.
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub(crate) balancers: Vec<Balancer>,
     /// Parallel to `config.validators`.
     pub(crate) validators: Vec<Arc<Validator>>,
+    /// The OpenAPI documents that were read, and what those refer to.
+    pub(crate) documents: Vec<PathBuf>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Every endpoint that this process has known, by the number under which workers keep its connections: none is given twice.
@@ -120,12 +122,15 @@ impl Snapshot {
             .collect();
         let connectors: Vec<_> =
             config.upstreams.iter().map(|upstream| connectors(upstream, serving, &config, &mut problems)).collect();
-        let validators = (config.validators.iter())
-            .filter_map(|validator| {
-                let loaded = Some(Validator::load(validator));
+        let loading = validation::Loading::default();
+        let validators: Vec<Option<_>> = (config.validators.iter())
+            .map(|validator| {
+                let loaded = Some(Validator::load(validator, &loading));
                 good(loaded, &config, &["validators", &validator.name], &mut problems)
             })
             .collect();
+        problems.extend(config.routes.iter().filter_map(|route| unfit(&config, route, &validators)));
+        let validators = validators.into_iter().flatten().collect();
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -135,7 +140,8 @@ impl Snapshot {
             .map(|(upstream, connectors)| balancer(upstream, connectors, &mut known, serving, metrics))
             .collect();
         let this = Self::of(config, plugins, serving, metrics, clock);
-        Ok(Self { acceptors, balancers, validators, known_endpoints: Arc::new(known), ..this })
+        let documents = loading.files();
+        Ok(Self { acceptors, balancers, validators, documents, known_endpoints: Arc::new(known), ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
@@ -170,6 +176,7 @@ impl Snapshot {
             acceptors: Vec::new(),
             balancers: Vec::new(),
             validators: Vec::new(),
+            documents: Vec::new(),
             chains,
             known_endpoints: Arc::default(),
             _alive,
@@ -215,6 +222,13 @@ fn of_plugin(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {
 fn located(config: &Config, table: &[&str], at: &[String], message: String) -> Problem {
     let path: Vec<&str> = table.iter().copied().chain(at.iter().map(String::as_str)).collect();
     Problem::at(config.source.locate(&path), message)
+}
+
+/// A route whose validator has nothing for its requests.
+fn unfit(config: &Config, route: &config::Route, validators: &[Option<Arc<Validator>>]) -> Option<Problem> {
+    let operations = validators.get(route.validate?)?.as_ref()?.operations.as_ref()?;
+    let why = operations.fits(&route.matches).err()?;
+    Some(located(config, &["routes", &route.name], &["validate".to_owned()], why))
 }
 
 /// What was loaded for a table; what is wrong with it is added to the problems.

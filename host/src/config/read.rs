@@ -19,6 +19,7 @@ mod target;
 mod tls;
 mod upstream;
 mod validator;
+mod variable;
 mod websocket;
 
 use std::{cell::RefCell, path::PathBuf};
@@ -32,7 +33,9 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 20] = [
+const ANSWERS: [(&str, &str); 22] = [
+    ("vars", "they are called `[variables]`"),
+    ("stage", "it is called `[stages.NAME.variables]`"),
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
     ("throttling", "it is called `[rate_limits.NAME]`"),
     ("quota", "it is called `[rate_limits.NAME]`"),
@@ -61,12 +64,17 @@ pub(super) fn config(source: Source) -> Result<Config, Problems> {
 }
 
 fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
-    let root = match DeTable::parse(&source.text) {
+    let mut root = match DeTable::parse(&source.text) {
         Ok(root) => root,
         Err(error) => return Err(Problems::new(source.clone(), vec![syntax::problem(&source, &error)])),
     };
-    let context = Context { source: &source, environment, problems: RefCell::default() };
+    let problems = variable::expand(root.get_mut(), &source);
+    let context = Context { source: &source, environment, problems: RefCell::new(problems) };
     let mut root = Table::new(root.get_ref(), 0..0, &context);
+    // They have been read already.
+    for key in variable::OWN {
+        root.node(key);
+    }
 
     let server = server::server(root.section("server"), &context);
     let limits = server::limits(root.section("limits"));
@@ -115,6 +123,13 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         errors,
         routes,
     })
+}
+
+/// A text that was read already, as it is, with its variables put in.
+pub(super) fn tree(source: &Source) -> serde_json::Value {
+    let Ok(mut root) = DeTable::parse(&source.text) else { return serde_json::Value::Null };
+    variable::expand(root.get_mut(), source);
+    variable::plain(&DeValue::Table(root.into_inner()))
 }
 
 /// The entries of `[KEY.NAME]` tables. Those with a bad name or that are no tables are reported; the latter are kept as
