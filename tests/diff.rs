@@ -58,6 +58,7 @@ fn what_means_the_same_is_no_difference() {
     for (from, to) in [
         ("\"1s\"", "\"1000ms\""),
         ("${var.host}", "app"),
+        ("workers = 2", "workers = 2\ndrain_timeout = \"10000ms\""),
         ("host = \"app\"", "host = \"app\"\nunused = \"x\""),
         ("[routes.b]\npath = \"/b\"", "# a comment\n[routes.b]\n\"path\" = '/b'"),
     ] {

@@ -83,6 +83,7 @@ const NAMED: [&str; 8] = ["listeners", "upstreams", "plugins", "rate_limits", "c
 fn equal(old: &Config, new: &Config, kind: &str) -> bool {
     let same = |old: &dyn fmt::Debug, new: &dyn fmt::Debug| format!("{old:?}") == format!("{new:?}");
     match kind {
+        "server" => same(&old.server, &new.server),
         "limits" => same(&old.limits, &new.limits),
         "log" => same(&old.log, &new.log),
         "admin" => old.admin == new.admin,

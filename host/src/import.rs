@@ -26,6 +26,9 @@ use left::LeftOut;
 use name::Names;
 use table::Table;
 
+/// The most operations of a document. AWS: 300 resources.
+const MOST: usize = 5_000;
+
 /// What an import is asked for.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -56,6 +59,9 @@ pub fn import(options: &Options) -> Result<Imported, String> {
     let operations = openapi::operations(&root, &documents)?;
     if operations.is_empty() {
         return Err(root.child("paths").wrong("it has no operations"));
+    }
+    if operations.len() > MOST {
+        return Err(root.child("paths").wrong(format!("it has more than {MOST} operations")));
     }
     let mut import = Import {
         options,

@@ -191,6 +191,41 @@ fn the_command_writes_a_file_that_check_accepts_and_lists_on_standard_error() {
     assert!(code == Some(2) && out.contains("url = \"http://10.0.0.1:80\""), "{out}");
 }
 
+#[test]
+fn the_example_is_what_the_command_writes() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/openapi"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+    let output = command.args(["import", "api.yaml"]).current_dir(&folder).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), fs::read_to_string(folder.join("gatehouse.toml")).unwrap());
+}
+
+#[test]
+fn what_a_document_says_stays_text() {
+    let evil = r#"\n[routes.evil]\nupstream = \"x\"\n"#;
+    let upstream = Upstream::start();
+    let document = PLAIN
+        .replace("list.pets", &format!("\"{evil}\""))
+        .replace("schema: { type: integer }", &format!("schema: {{ $ref: \"{evil}.yaml\" }}"))
+        .replace("basic:", &format!("\"{evil}\":"));
+    let (_folder, imported) = imported(&document, &upstream);
+    let config = Config::parse(Source::new("/elsewhere/gatehouse.toml", &imported.text)).unwrap();
+    assert!(config.routes.iter().all(|route| route.name != "evil"), "{}", imported.text);
+    // Nor does it name what only the operator may.
+    let document = PLAIN.replace("{upstream}", "${env.HOME}.example");
+    let (_folder, imported) = self::imported(&document, &upstream);
+    assert!(!imported.text.lines().any(|line| line.contains("${env.") && !line.starts_with('#')), "{}", imported.text);
+}
+
+#[tokio::test]
+async fn a_path_that_no_route_can_have_is_not_served_by_a_wider_one() {
+    let upstream = Upstream::start();
+    let more = "  /{name}:\n    get: {}\n  /a/report.{format}:\n    get: { security: [{ basic: [] }] }\n  /a/{rest+}:\n    get: {}\n";
+    let (_folder, imported) = imported(&PLAIN.replace("  /pets:\n", &format!("{more}  /pets:\n")), &upstream);
+    let gateway = gateway(&imported, &upstream);
+    assert_eq!((gateway.get("/v1/a/b/c").await.status, gateway.get("/v1/a/report.csv").await.status), (200, 501));
+    assert!(imported.left_out.iter().any(|line| line.contains("no route can have this path")));
+}
+
 /// Documents that are broken in any way give a configuration or a reason, and never a panic.
 #[test]
 fn broken_documents_end_in_a_configuration_or_a_reason() {

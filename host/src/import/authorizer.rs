@@ -73,7 +73,7 @@ impl Import<'_> {
                 return None;
             }
         };
-        let mut table = Table::new("plugins", &self.names.unique("plugins", &name.replace('.', "-")));
+        let mut table = Table::new("plugins", &self.names.unique("plugins", &format!("{name}-jwt")));
         table.comment(
             "Where the issuer has its keys is a guess: `jwks_uri` of its `/.well-known/openid-configuration`.",
         );

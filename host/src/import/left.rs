@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::openapi::Place;
+use crate::{logs::foreign, openapi::Place};
+
+/// The longest line.
+const LONGEST: usize = 1 << 10;
 
 /// Extensions of the whole document that no configuration has, and what to do instead.
 const ROOT: [(&str, &str); 12] = [
@@ -42,8 +45,9 @@ impl LeftOut {
         self.line(place.wrong(why));
     }
 
-    /// A line that has its place already.
+    /// A line that has its place already. It is a comment of the configuration too, so it is one line whatever is in it.
     pub(super) fn line(&mut self, line: String) {
+        let line = foreign(&line, LONGEST).into_owned();
         if self.seen.insert(line.clone()) {
             self.lines.push(line);
         }

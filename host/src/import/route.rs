@@ -155,8 +155,9 @@ impl Import<'_> {
                 table
             })
             .collect();
-        let mut around: Vec<&Table> = upstreams.iter().chain(self.plugins.iter().map(|(_, table)| table)).collect();
-        around.extend(self.cors.iter().chain(&self.validators));
+        let plugins = self.plugins.iter().map(|(_, table)| table);
+        let others = upstreams.iter().chain(plugins).chain(&self.cors).chain(&self.validators);
+        let mut around: Vec<&Table> = others.filter(|other| table.mentions(&other.name)).collect();
         // One that is the same but for the names of its parameters is no second route.
         around.extend(self.routes.iter().filter(|route| route.shares_path_shape(table)));
         table::sound(table, &around)

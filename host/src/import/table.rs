@@ -35,6 +35,11 @@ impl Table {
         self.kind == other.kind && self.lines == other.lines
     }
 
+    /// Whether a name stands in it as a value.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.lines.contains(&quoted(name))
+    }
+
     /// Whether two routes' paths differ at most in the names of parameters.
     pub(super) fn shares_path_shape(&self, other: &Self) -> bool {
         let shape = |table: &Self| -> Vec<String> {

@@ -215,7 +215,7 @@ fn value(text: &str, kinds: Kinds) -> Value {
 
 /// OpenAPI 3.1 section 4.8.12.4: how a parameter of a place, a style and a type is written.
 fn form(at: Where, place: &Place, schema: &Value) -> Result<Form, String> {
-    let kinds = kinds(schema, schema, HOPS);
+    let kinds = kinds(schema, schema);
     let (default, explodes) = match at {
         Where::Path | Where::Header => ("simple", false),
         Where::Query | Where::Cookie => ("form", true),
@@ -226,13 +226,13 @@ fn form(at: Where, place: &Place, schema: &Value) -> Result<Form, String> {
     if matches!(style, "label" | "matrix") {
         return Err(format!("the style `{style}` is not read"));
     }
-    let items = || self::kinds(part(schema, "items"), schema, HOPS);
+    let items = || self::kinds(part(schema, "items"), schema);
     match (style, kinds) {
         ("deepObject", Kinds { object: true, .. }) if at == Where::Query => {
             let properties = part(schema, "properties").as_object();
             let known = properties.into_iter().flatten();
-            let known = known.map(|(name, member)| (name.clone(), self::kinds(member, schema, HOPS))).collect();
-            Ok(Form::Deep(known, self::kinds(part(schema, "additionalProperties"), schema, HOPS)))
+            let known = known.map(|(name, member)| (name.clone(), self::kinds(member, schema))).collect();
+            Ok(Form::Deep(known, self::kinds(part(schema, "additionalProperties"), schema)))
         }
         (_, Kinds { object: true, array: false, text: false, .. }) => {
             Err("an object as a parameter is read in the style `deepObject` only, or by `content`".to_owned())
@@ -261,40 +261,57 @@ fn part<'s>(schema: &'s Value, word: &str) -> &'s Value {
 }
 
 /// What values of a schema may be, as far as it says.
-fn kinds(schema: &Value, root: &Value, hops: usize) -> Kinds {
-    let unknown = Kinds { number: true, boolean: true, text: true, ..Kinds::default() };
-    if hops == 0 {
-        return unknown;
-    }
-    let mut all = Kinds::default();
-    let mut add = |kinds: Kinds| {
-        all.number |= kinds.number;
-        all.boolean |= kinds.boolean;
-        all.array |= kinds.array;
-        all.object |= kinds.object;
-        all.text |= kinds.text;
-    };
-    match schema.get("type") {
-        Some(Value::String(name)) => add(named(name)),
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).for_each(|name| add(named(name))),
-        _ => {
-            if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-                let target = target.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-                add(target.map_or(unknown, |target| kinds(target, root, hops - 1)));
-            }
-            for value in schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const")) {
-                add(of_value(value));
-            }
-            for word in ["allOf", "anyOf", "oneOf"] {
-                let parts = schema.get(word).and_then(Value::as_array).into_iter().flatten();
-                // Of what must hold together, those that say something.
-                let said =
-                    parts.map(|part| kinds(part, root, hops - 1)).filter(|kinds| word != "allOf" || *kinds != unknown);
-                said.for_each(&mut add);
+fn kinds(schema: &Value, root: &Value) -> Kinds {
+    let mut seen = Seen { root, left: PARTS };
+    let said = seen.kinds(schema, HOPS);
+    if said == Kinds::default() { UNKNOWN } else { said }
+}
+
+/// When nothing is said.
+const UNKNOWN: Kinds = Kinds { number: true, boolean: true, array: false, object: false, text: true };
+
+/// Parts of a schema that are looked at: alternatives may lead to each other.
+const PARTS: u32 = 1_000;
+
+struct Seen<'s> {
+    root: &'s Value,
+    left: u32,
+}
+
+impl Seen<'_> {
+    fn kinds(&mut self, schema: &Value, hops: usize) -> Kinds {
+        if hops == 0 || self.left == 0 {
+            return UNKNOWN;
+        }
+        self.left -= 1;
+        let mut all = Kinds::default();
+        match schema.get("type") {
+            Some(Value::String(name)) => all.add(named(name)),
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).for_each(|name| all.add(named(name))),
+            _ => {
+                if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+                    let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+                    all.add(target.map_or(UNKNOWN, |target| self.kinds(target, hops - 1)));
+                }
+                let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+                values.chain(schema.get("const")).for_each(|value| all.add(of_value(value)));
+                for part in ["allOf", "anyOf", "oneOf"].iter().filter_map(|word| schema.get(word)?.as_array()).flatten() {
+                    all.add(self.kinds(part, hops - 1));
+                }
             }
         }
+        all
     }
-    if all == Kinds::default() { unknown } else { all }
+}
+
+impl Kinds {
+    fn add(&mut self, other: Self) {
+        self.number |= other.number;
+        self.boolean |= other.boolean;
+        self.array |= other.array;
+        self.object |= other.object;
+        self.text |= other.text;
+    }
 }
 
 fn named(name: &str) -> Kinds {
@@ -318,4 +335,47 @@ fn of_value(value: &Value) -> Kinds {
         Value::Object(_) => "object",
         Value::Null => "null",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_text_stands_for_what_the_schema_wants() {
+        let defs = json!({ "n": { "type": "integer" }, "b": { "oneOf": [{ "$ref": "#/$defs/n" }, { "const": true }] } });
+        for (schema, text, expected) in [
+            (json!({ "type": "integer" }), "7", json!(7)),
+            (json!({ "type": "integer" }), "-1.5e3", json!(-1.5e3)),
+            (json!({ "type": "integer" }), "07", json!("07")),
+            (json!({ "type": "integer" }), " 7", json!(" 7")),
+            (json!({ "type": "integer" }), "", json!("")),
+            (json!({ "type": "number" }), "NaN", json!("NaN")),
+            (json!({ "type": "string" }), "7", json!("7")),
+            (json!({ "type": ["boolean", "null"] }), "true", json!(true)),
+            (json!({ "enum": ["1", "2"] }), "1", json!("1")),
+            (json!({ "enum": [1, 2] }), "1", json!(1)),
+            (json!({ "$ref": "#/$defs/b" }), "true", json!(true)),
+            (json!({ "$ref": "#/$defs/b" }), "3", json!(3)),
+            (json!({ "allOf": [{ "$ref": "#/$defs/n" }, { "minimum": 3 }] }), "3", json!(3)),
+            (json!({ "minLength": 3 }), "3", json!(3)),
+        ] {
+            let mut whole = schema.clone();
+            whole["$defs"] = defs.clone();
+            assert_eq!(value(text, kinds(&schema, &whole)), expected, "{schema} {text}");
+        }
+    }
+
+    #[test]
+    fn alternatives_that_lead_to_each_other_come_to_an_end() {
+        let branch: Vec<Value> = (0..20).map(|_| json!({ "$ref": "#" })).collect();
+        let started = Instant::now();
+        let schema = json!({ "anyOf": branch, "oneOf": branch, "allOf": branch });
+        assert_eq!(kinds(&schema, &schema), UNKNOWN);
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    }
 }
