@@ -80,7 +80,7 @@ fn each_change_is_told_with_what_it_was_and_what_it_is() {
         (
             "mode = \"a\"",
             "mode = \"b\"",
-            "~ plugins.keys.config.mode: \"a\" -> \"b\"\nplugins loaded anew: keys\nplugins carried over: idle, tag\n",
+            "~ plugins.keys.config.mode: \"a\" -> \"b\"\nplugins loaded anew: keys\nplugins carried over: tag, idle\n",
         ),
         ("hunter2", "hunter3", "~ plugins.keys.config.api_key: \"(hidden)\" -> \"(hidden)\"\n"),
         ("component = \"tag.wasm\"", "component = \"new.wasm\"", "plugins compiled: tag\n"),

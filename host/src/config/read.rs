@@ -68,8 +68,8 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
         Ok(root) => root,
         Err(error) => return Err(Problems::new(source.clone(), vec![syntax::problem(&source, &error)])),
     };
-    let problems = variable::expand(root.get_mut(), &source);
-    let context = Context { source: &source, environment, problems: RefCell::new(problems) };
+    let wrong = variable::expand(root.get_mut(), &source);
+    let context = Context { source: &source, environment, problems: RefCell::default() };
     let mut root = Table::new(root.get_ref(), 0..0, &context);
     // They have been read already.
     for key in variable::OWN {
@@ -104,7 +104,7 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let routes = route::routes(routes, &names, &rate_limits, limits.uri_bytes);
     root.finish(&ANSWERS);
 
-    let problems = context.problems.take();
+    let problems = wrong.with(context.problems.take());
     if !problems.is_empty() {
         return Err(Problems::new(source.clone(), problems));
     }

@@ -1,5 +1,6 @@
 //! A route for each operation. One that cannot be served as the document says answers 501.
 
+use http::{HeaderMap, Method};
 use toml::Value;
 
 use super::{
@@ -8,7 +9,11 @@ use super::{
     integration::{Rewrite, Target},
     table::{self, Table},
 };
-use crate::openapi::{self, Operation};
+use crate::{
+    config::Match,
+    openapi::{self, Operation},
+    route::{Found, Lookup, Router},
+};
 
 /// Why an operation has no route that forwards.
 const INSTEAD: &str = "Not taken over, see the end of this file: so nothing else answers for it.";
@@ -53,14 +58,17 @@ impl Import<'_> {
     pub(super) fn route_around(&mut self, operation: &Operation) {
         let place = &operation.place;
         self.left.add(place, "left out: no route can have this path");
-        let wider = format!("{}{}", self.base(operation), operation.path);
+        let path = format!("{}{}", self.base(operation), operation.path);
+        if !self.finds_another(operation, &path) {
+            return;
+        }
         let wide = |(index, part): (usize, &str)| match part.contains(['{', '}'])
             && openapi::segments(&format!("/{part}")).is_none()
         {
             true => format!("{{part-{index}}}"),
             false => part.to_owned(),
         };
-        let wider = wider.split('/').enumerate().map(wide).collect::<Vec<_>>().join("/");
+        let wider = path.split('/').enumerate().map(wide).collect::<Vec<_>>().join("/");
         let name = self.names.unique("routes", &operation.id.clone().unwrap_or_else(|| operation.title()));
         let mut table = Table::new("routes", &name);
         table.text("path", &wider);
@@ -71,6 +79,23 @@ impl Import<'_> {
             Ok(route) => self.routes.push(route),
             Err(_) => self.left.add(place, "its requests find the route of another path: see to it by hand"),
         }
+    }
+
+    /// Whether a request of an operation would find the route of another.
+    fn finds_another(&self, operation: &Operation, path: &str) -> bool {
+        let rule = |other: &Operation| {
+            let path = openapi::segments(&format!("{}{}", self.base(other), other.path))?;
+            let methods = other.method.clone().map(|method| vec![method]);
+            Some(Match { host: None, methods, path: Some(path), headers: Vec::new() })
+        };
+        let rules: Vec<Match> = self.operations.iter().filter_map(rule).collect();
+        let mut sample = String::new();
+        path.split(['{', '}'])
+            .enumerate()
+            .for_each(|(index, part)| sample.push_str(if index % 2 == 1 { "x" } else { part }));
+        let (method, headers) = (operation.method.clone().unwrap_or(Method::GET), HeaderMap::new());
+        let lookup = Lookup { host: "", method: &method, path: &sample, headers: &headers };
+        matches!(Router::of(&rules).find(&lookup), Found::Match { .. })
     }
 
     /// A route that does what the operation says; else why it is none.

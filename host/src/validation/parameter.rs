@@ -295,7 +295,8 @@ impl Seen<'_> {
                 }
                 let values = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
                 values.chain(schema.get("const")).for_each(|value| all.add(of_value(value)));
-                for part in ["allOf", "anyOf", "oneOf"].iter().filter_map(|word| schema.get(word)?.as_array()).flatten() {
+                for part in ["allOf", "anyOf", "oneOf"].iter().filter_map(|word| schema.get(word)?.as_array()).flatten()
+                {
                     all.add(self.kinds(part, hops - 1));
                 }
             }
@@ -347,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_text_stands_for_what_the_schema_wants() {
-        let defs = json!({ "n": { "type": "integer" }, "b": { "oneOf": [{ "$ref": "#/$defs/n" }, { "const": true }] } });
+        let defs =
+            json!({ "n": { "type": "integer" }, "b": { "oneOf": [{ "$ref": "#/$defs/n" }, { "const": true }] } });
         for (schema, text, expected) in [
             (json!({ "type": "integer" }), "7", json!(7)),
             (json!({ "type": "integer" }), "-1.5e3", json!(-1.5e3)),

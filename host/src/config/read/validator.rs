@@ -72,7 +72,8 @@ fn openapi(table: &mut Table<'_>, schema: bool) -> Option<OpenApi> {
         }
         false => file(node),
     });
-    let of = |node| of_document(node, document.is_some());
+    let given = table.entries().iter().any(|entry| entry.name == "openapi");
+    let of = |node| of_document(node, given);
     let operation = table.optional("operation", |node| match of(node)?.text()? {
         "" => Err(node.problem("an operation has a name")),
         text => Ok(text.to_owned()),

@@ -1,7 +1,7 @@
 //! `[variables]`, `[stages.NAME.variables]`, and `${var.NAME}` in the strings of everything else. A variable is put into a
 //! string that was read already, so that its value is never looked at as TOML.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde_json::Value;
 use toml::{
@@ -22,9 +22,32 @@ const REFERENCE: &str = "${var.";
 /// Tables that are read here.
 pub(super) const OWN: [&str; 2] = ["variables", "stages"];
 
+/// What is wrong with variables.
+pub(super) struct Wrong {
+    pub(super) problems: Vec<Problem>,
+    /// Strings that could not be filled: what else is wrong with them means nothing.
+    unfilled: Vec<Range<usize>>,
+}
+
+impl Wrong {
+    /// These problems, and of others those that are not of strings which could not be filled.
+    pub(super) fn with(&self, others: Vec<Problem>) -> Vec<Problem> {
+        let means = |problem: &Problem| {
+            !self.unfilled.iter().any(|string| string.start <= problem.at.start && problem.at.end <= string.end)
+        };
+        self.problems.iter().cloned().chain(others.into_iter().filter(means)).collect()
+    }
+}
+
 /// Puts the variables of the source's stage into all strings. Returns what is wrong.
-pub(super) fn expand(root: &mut DeTable<'_>, source: &Source) -> Vec<Problem> {
-    let mut reader = Reader { source, variables: BTreeMap::new(), elsewhere: BTreeMap::new(), problems: Vec::new() };
+pub(super) fn expand(root: &mut DeTable<'_>, source: &Source) -> Wrong {
+    let mut reader = Reader {
+        source,
+        variables: BTreeMap::new(),
+        elsewhere: BTreeMap::new(),
+        problems: Vec::new(),
+        unfilled: Vec::new(),
+    };
     if let Some(defaults) = root.get("variables") {
         let read = reader.variables(defaults);
         reader.variables.extend(read);
@@ -43,7 +66,7 @@ pub(super) fn expand(root: &mut DeTable<'_>, source: &Source) -> Vec<Problem> {
     for (_, value) in root.iter_mut().filter(|(key, _)| !OWN.contains(&&**key.get_ref())) {
         reader.value(value);
     }
-    reader.problems
+    Wrong { problems: reader.problems, unfilled: reader.unfilled }
 }
 
 struct Reader<'s> {
@@ -52,6 +75,7 @@ struct Reader<'s> {
     /// Names that only other stages have, each with one of these.
     elsewhere: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    unfilled: Vec<Range<usize>>,
 }
 
 impl Reader<'_> {
@@ -124,11 +148,15 @@ impl Reader<'_> {
                 let raw = self.source.text.get(span.clone()).unwrap_or_default();
                 // Where a string has no escapes, a place in it is one in the text.
                 let plain = raw.get(1..raw.len().max(2) - 1) == Some(&**text);
+                let before = self.problems.len();
                 let filled = self.fill(text, |at| match plain {
                     true => span.start + 1 + at.start..span.start + 1 + at.end,
                     false => span.clone(),
                 });
                 *text = filled.into();
+                if self.problems.len() > before {
+                    self.unfilled.push(span);
+                }
             }
             DeValue::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             DeValue::Table(table) => table.iter_mut().for_each(|(_, member)| self.value(member)),
@@ -136,7 +164,7 @@ impl Reader<'_> {
         }
     }
 
-    fn fill(&mut self, text: &str, place: impl Fn(std::ops::Range<usize>) -> std::ops::Range<usize>) -> String {
+    fn fill(&mut self, text: &str, place: impl Fn(Range<usize>) -> Range<usize>) -> String {
         let mut out = String::new();
         let mut rest = text;
         while let Some(start) = rest.find(REFERENCE) {
