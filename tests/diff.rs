@@ -68,6 +68,19 @@ fn what_means_the_same_is_no_difference() {
 }
 
 #[test]
+fn variables_are_compared_where_they_are_used_and_stages_at_their_own() {
+    let old = format!("{BASE}[stages.prod.variables]\nhost = \"a\"\n[stages.dev.variables]\nhost = \"b\"\n");
+    let new = old.replace("host = \"a\"", "host = \"c\"");
+    let at = |stage| {
+        let parse = |text: &str| Config::parse(Source::new("g.toml", text).at_stage(stage)).unwrap();
+        diff(&parse(&old), &parse(&new)).changes.into_iter().map(|change| change.at.join(".")).collect::<Vec<_>>()
+    };
+    assert_eq!(at(None), ["stages.prod.variables.host"]);
+    assert_eq!(at(Some("prod")), ["upstreams.up.url"]);
+    assert!(at(Some("dev")).is_empty());
+}
+
+#[test]
 fn each_change_is_told_with_what_it_was_and_what_it_is() {
     for (from, to, expected) in [
         ("\"1s\"", "\"2s\"", "~ upstreams.up.connect_timeout: \"1s\" -> \"2s\"\n"),

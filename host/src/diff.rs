@@ -91,8 +91,9 @@ fn equal(old: &Config, new: &Config, kind: &str) -> bool {
         "rate_limits" => old.rate_limits == new.rate_limits,
         "cors" => old.cors == new.cors,
         "errors" => same(&old.errors, &new.errors),
-        // What they name is compared where it is used.
-        "variables" | "stages" => true,
+        // What they name is compared where it is used, at one stage or, without any, in the table of each.
+        "variables" => true,
+        "stages" => new.source.stage.is_some(),
         _ => false,
     }
 }
