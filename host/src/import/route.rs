@@ -180,11 +180,14 @@ impl Import<'_> {
                 table
             })
             .collect();
+        // One that is the same but for the names of its parameters is no second route.
+        let mut routes: Vec<&Table> = self.routes.iter().filter(|route| route.shares_path_shape(table)).collect();
+        let named =
+            |other: &&Table| table.mentions(&other.name) || routes.iter().any(|route| route.mentions(&other.name));
         let plugins = self.plugins.iter().map(|(_, table)| table);
         let others = upstreams.iter().chain(plugins).chain(&self.cors).chain(&self.validators);
-        let mut around: Vec<&Table> = others.filter(|other| table.mentions(&other.name)).collect();
-        // One that is the same but for the names of its parameters is no second route.
-        around.extend(self.routes.iter().filter(|route| route.shares_path_shape(table)));
+        let mut around: Vec<&Table> = others.filter(named).collect();
+        around.append(&mut routes);
         table::sound(table, &around)
     }
 }
