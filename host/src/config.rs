@@ -32,6 +32,7 @@ pub use compression::{Coding, Compression};
 pub use cors::{AllowedOrigin, Cors, Names};
 pub use error::{ErrorAnswer, ErrorBody, TextForm};
 pub use overload::{Overload, Priority};
+pub(crate) use problem::suggestion;
 pub use problem::{Problem, Problems, Source};
 pub(crate) use read::parse_digest;
 pub use redis::{Redis, Secret, WhenAway};
@@ -48,7 +49,7 @@ pub use usage::{
     ApiKey, Calendar, ConcurrencyLimit, KeySecret, KeySource, Period, PlanQuota, Quota, Rate, RouteKey, Store,
     UsagePlan,
 };
-pub use validator::{BodyRule, Validator};
+pub use validator::{BodyRule, OpenApi, Validator};
 pub use websocket::WebSocket;
 
 use std::{
@@ -112,7 +113,18 @@ impl Config {
         Self::parse(Source::open(file)?)
     }
 
-    /// The files that it names and that are read when it is loaded: components, certificates, keys, schemas and API keys.
+    /// The same with the variables of a stage.
+    pub fn load_stage(file: &Path, stage: Option<&str>) -> Result<Self, Problems> {
+        Self::parse(Source::open(file)?.at_stage(stage))
+    }
+
+    /// What it says, with the variables of its stage put in, and without values of the environment.
+    pub(crate) fn tree(&self) -> serde_json::Value {
+        read::tree(&self.source)
+    }
+
+    /// The files that it names and that are read when it is loaded: components, certificates, keys, schemas, OpenAPI
+    /// documents and API keys.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let listeners = self.listeners.iter().filter_map(|listener| listener.tls.as_ref());
         let upstreams = self.upstreams.iter().filter_map(|upstream| upstream.tls.as_ref());
@@ -125,7 +137,10 @@ impl Config {
             KeySecret::File(file) => Some(file.clone()),
             KeySecret::Digest(_) | KeySecret::Variable(_) => None,
         }));
-        self.plugins.iter().map(|plugin| plugin.component.clone()).chain(tls).chain(schemas).chain(keys).chain(redis)
+        let documents = self.validators.iter().filter_map(|validator| validator.openapi.as_ref());
+        let documents = documents.map(|openapi| openapi.document.clone());
+        let components = self.plugins.iter().map(|plugin| plugin.component.clone());
+        components.chain(tls).chain(schemas).chain(documents).chain(keys).chain(redis)
     }
 
     /// Checks a text already read.

@@ -6,11 +6,13 @@
 pub mod admin;
 pub mod clock;
 pub mod config;
+pub mod diff;
 mod errors;
 pub mod exchange;
 pub mod failure;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod import;
 pub mod logs;
 #[doc(hidden)]
 pub mod measure;
@@ -43,6 +45,7 @@ mod lock;
 mod mapping;
 mod mirror;
 pub mod overload;
+mod openapi;
 mod panics;
 mod patience;
 mod plugin;

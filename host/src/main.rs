@@ -2,15 +2,11 @@
 
 mod command;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use command::{dev, key, plugin, serve};
-use gatehouse::{compiler, config::Config, read_debug_info};
+use command::{check, dev, import, key, plugin, serve, stage};
+use gatehouse::{compiler, read_debug_info};
 
 /// A programmable API gateway: every request goes through a chain of sandboxed WebAssembly plugins (authorizers,
 /// transformers, loggers) and then to its upstream.
@@ -44,15 +40,14 @@ enum Command {
         /// For plugins that you trust: to find the lines takes a worker some milliseconds for each trap.
         #[arg(long)]
         debug_info: bool,
+        /// The stage whose variables are put in; else that of the environment variable `GATEHOUSE_STAGE`.
+        #[arg(long)]
+        stage: Option<String>,
     },
     /// Checks a configuration with everything in it: loads each plugin and lets it judge its own configuration.
     ///
-    /// Prints every problem with its position. Exit code 0: all is well; 1: there are problems.
-    Check {
-        /// The configuration, in TOML.
-        #[arg(default_value = "gatehouse.toml")]
-        config: PathBuf,
-    },
+    /// Prints every problem with its position, of each stage. Exit code 0: all is well; 1: there are problems.
+    Check(check::Args),
     /// Serves a configuration while its plugins are written: one is built and loaded anew whenever its source is saved.
     ///
     /// A plugin's source is the folder `source` of its configuration, or else that of its component. What a build finds
@@ -61,10 +56,19 @@ enum Command {
         /// The configuration, in TOML.
         #[arg(default_value = "gatehouse.toml")]
         config: PathBuf,
+        /// The stage whose variables are put in; else that of the environment variable `GATEHOUSE_STAGE`.
+        #[arg(long)]
+        stage: Option<String>,
     },
     /// Makes API keys, and digests of them.
     #[command(subcommand)]
     Key(key::Command),
+
+    /// Writes a configuration from an OpenAPI document, AWS's extensions included.
+    ///
+    /// What a configuration cannot say is left out and listed on standard error, each as `FILE:LINE:POINTER: WHAT`, and at
+    /// the end of the configuration. docs/openapi.md has what is mapped.
+    Import(import::Args),
     /// Helps with plugins: components of the contract `gatehouse:plugin`.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -87,7 +91,7 @@ impl Command {
         match self {
             Self::Run { debug_info, .. } | Self::Compile { debug_info, .. } => *debug_info,
             Self::Dev { .. } | Self::Plugin(_) => true,
-            Self::Check { .. } | Self::Key(_) => false,
+            Self::Check(_) | Self::Import(_) | Self::Key(_) => false,
         }
     }
 }
@@ -99,10 +103,20 @@ fn main() -> ExitCode {
         read_debug_info();
     }
     let result = match command {
-        Command::Run { config, no_watch, .. } => serve::run(&config, !no_watch),
-        Command::Dev { config } => dev::run(&config),
-        Command::Check { config } => check(&config),
         Command::Key(command) => key::run(&command),
+        Command::Run { config, no_watch, stage: asked, .. } => {
+            serve::run(&config, stage(asked.as_ref()).as_deref(), !no_watch)
+        }
+        Command::Dev { config, stage: asked } => dev::run(&config, stage(asked.as_ref()).as_deref()),
+        Command::Check(args) => match check::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::Import(args) => match import::run(args) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::from(import::LEFT_OUT),
+            Err(error) => Err(error),
+        },
         Command::Plugin(command) => plugin::run(command),
         Command::Compile { cpu, memory, .. } => {
             compiler::serve(Duration::from_secs(cpu), memory).map_err(anyhow::Error::msg)
@@ -115,12 +129,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn check(file: &Path) -> anyhow::Result<()> {
-    let config = Config::load(file)?;
-    let (plugins, routes) = (config.plugins.len(), config.routes.len());
-    gatehouse::check(config)?;
-    println!("{}: {routes} routes, {plugins} plugins, no problems", file.display());
-    Ok(())
 }

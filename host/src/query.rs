@@ -33,6 +33,14 @@ pub(crate) fn name(pair: &str) -> Cow<'_, str> {
     form_decode(pair.split_once('=').map_or(pair, |(name, _)| name))
 }
 
+/// All parameters in their order: names and values.
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (form_decode(key), form_decode(value))
+    })
+}
+
 fn values<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
     query.split('&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -52,14 +60,20 @@ fn form_decode(text: &str) -> Cow<'_, str> {
 /// with its quotes if it has any, in isomorphic encoding. Names have case. HTTP/2 may spread the cookies over several
 /// fields (RFC 9113 section 8.2.3).
 pub(crate) fn cookie<'a>(fields: impl IntoIterator<Item = &'a HeaderValue>, name: &str) -> Option<String> {
+    cookies(fields, name).next()
+}
+
+/// All cookies of a name, in their order, read as by [`cookie`].
+pub(crate) fn cookies<'a>(
+    fields: impl IntoIterator<Item = &'a HeaderValue>,
+    name: &str,
+) -> impl Iterator<Item = String> {
     let pairs = fields.into_iter().flat_map(|field| field.as_bytes().split(|&byte| byte == b';'));
-    for pair in pairs {
-        let Some(equals) = pair.iter().position(|&byte| byte == b'=') else { continue };
-        if pair[..equals].trim_ascii() == name.as_bytes() {
-            return Some(pair[equals + 1..].trim_ascii().iter().copied().map(char::from).collect());
-        }
-    }
-    None
+    pairs.filter_map(move |pair| {
+        let equals = pair.iter().position(|&byte| byte == b'=')?;
+        let value = (pair[..equals].trim_ascii() == name.as_bytes()).then(|| pair[equals + 1..].trim_ascii())?;
+        Some(value.iter().copied().map(char::from).collect())
+    })
 }
 
 #[cfg(test)]

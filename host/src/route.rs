@@ -88,7 +88,7 @@ impl Router {
         Self::of(routes.iter().map(|route| &route.matches))
     }
 
-    fn of<'a>(matches: impl IntoIterator<Item = &'a config::Match>) -> Self {
+    pub(crate) fn of<'a>(matches: impl IntoIterator<Item = &'a config::Match>) -> Self {
         let mut router = Self::default();
         for (route, rule) in matches.into_iter().enumerate() {
             let candidate = Candidate::new(route, rule);

@@ -57,7 +57,7 @@ impl Gateway {
         let mut named = lock(&self.loading);
         let serving = self.snapshot();
         let load = || {
-            Config::load(&serving.config.source.name)
+            Config::load_stage(&serving.config.source.name, serving.config.source.stage.as_deref())
                 .inspect(|config| *named = config.files().collect())
                 .and_then(|config| unchangeable(&serving.config, config))
                 .and_then(|config| Snapshot::load(config, Some(&serving), &self.metrics, &self.clock))
@@ -85,6 +85,7 @@ impl Gateway {
         let mut files = lock(&self.loading).clone();
         files.push(snapshot.config.source.name.clone());
         files.extend(snapshot.config.files());
+        files.extend(snapshot.documents.iter().cloned());
         files
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -31,7 +31,7 @@ use crate::{
     tls::{Acceptor, Connector, Wrong},
     upstream::{Balancer, Endpoint, health},
     usage::{KeyRule, Keys, Plan},
-    validation::Validator,
+    validation::{self, Validator},
 };
 
 /// A loaded configuration.
@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub(crate) validators: Vec<Arc<Validator>>,
     /// Parallel to `config.caches`.
     pub(crate) caches: Vec<Arc<Cache>>,
+    /// The OpenAPI documents that were read, and what those refer to.
+    pub(crate) documents: Vec<PathBuf>,
     /// Parallel to `config.routes`.
     pub(crate) chains: Vec<Chain>,
     /// Every endpoint that this process has known, by the number under which workers keep its connections: none is given twice.
@@ -150,9 +152,10 @@ impl Snapshot {
             .collect();
         let connectors: Vec<_> =
             config.upstreams.iter().map(|upstream| connectors(upstream, serving, &config, &mut problems)).collect();
-        let validators = (config.validators.iter())
-            .filter_map(|validator| {
-                let loaded = Some(Validator::load(validator));
+        let loading = validation::Loading::default();
+        let validators: Vec<Option<_>> = (config.validators.iter())
+            .map(|validator| {
+                let loaded = Some(Validator::load(validator, &loading));
                 good(loaded, &config, &["validators", &validator.name], &mut problems)
             })
             .collect();
@@ -161,6 +164,8 @@ impl Snapshot {
         if problems.is_empty() {
             problems = private(&config, &plugins);
         }
+        problems.extend(config.routes.iter().filter_map(|route| unfit(&config, route, &validators)));
+        let validators = validators.into_iter().flatten().collect();
         if !problems.is_empty() {
             return Err(Problems::new(config.source, problems));
         }
@@ -170,7 +175,8 @@ impl Snapshot {
             .map(|(upstream, connectors)| balancer(upstream, connectors, &mut known, serving, metrics))
             .collect();
         let this = Self::of(config, plugins, redis, serving, metrics, clock);
-        Ok(Self { acceptors, balancers, validators, keys: Arc::new(keys), known_endpoints: Arc::new(known), ..this })
+        let (keys, known_endpoints, documents) = (Arc::new(keys), Arc::new(known), loading.files());
+        Ok(Self { acceptors, balancers, validators, keys, documents, known_endpoints, ..this })
     }
 
     /// The snapshot of a configuration with its plugins, in the same order, which has no listeners and reaches nothing.
@@ -250,6 +256,7 @@ impl Snapshot {
             balancers: Vec::new(),
             validators: Vec::new(),
             caches,
+            documents: Vec::new(),
             chains,
             known_endpoints: Arc::default(),
             _alive,
@@ -304,6 +311,13 @@ fn of_plugin(config: &Config, plugin: &str, reason: &Unloadable) -> Problem {
 fn located(config: &Config, table: &[&str], at: &[String], message: String) -> Problem {
     let path: Vec<&str> = table.iter().copied().chain(at.iter().map(String::as_str)).collect();
     Problem::at(config.source.locate(&path), message)
+}
+
+/// A route whose validator has nothing for its requests.
+fn unfit(config: &Config, route: &config::Route, validators: &[Option<Arc<Validator>>]) -> Option<Problem> {
+    let operations = validators.get(route.validate?)?.as_ref()?.operations.as_ref()?;
+    let why = operations.fits(&route.matches).err()?;
+    Some(located(config, &["routes", &route.name], &["validate".to_owned()], why))
 }
 
 /// What was loaded for a table; what is wrong with it is added to the problems.

@@ -1,10 +1,14 @@
 //! Request validation: what AWS API Gateway calls a request validator and its model. A validator says no with a text that
 //! the client may read: it names what is missing or wrong, and has parts of the schema in it but no values of the body.
 
-mod document;
+pub(crate) mod document;
 pub(crate) mod fuzz;
 mod metered;
+mod openapi;
+mod parameter;
 mod schema;
+
+pub(crate) use openapi::{Loading, Operation, Operations};
 
 use std::{
     num::NonZero,
@@ -38,20 +42,22 @@ const FEW: u64 = 50_000;
 static BESIDE: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new((available_parallelism().map_or(1, NonZero::get) / 2).max(1))));
 
-/// A validator with its schema.
+/// A validator with its schema, or the operations of its document.
 #[derive(Debug)]
 pub(crate) struct Validator {
     pub(crate) config: config::Validator,
     schema: Option<Arc<Schema>>,
+    pub(crate) operations: Option<Operations>,
 }
 
 impl Validator {
-    /// Reads the schema. What is wrong has its place in `[validators.NAME]`.
-    pub(crate) fn load(config: &config::Validator) -> Result<Arc<Self>, Vec<Wrong>> {
+    /// Reads the schema or the document. What is wrong has its place in `[validators.NAME]`.
+    pub(crate) fn load(config: &config::Validator, loading: &Loading) -> Result<Arc<Self>, Vec<Wrong>> {
         let schema = config.body.as_ref().map(|body| Schema::load(&body.schema)).transpose();
         let schema = schema
             .map_err(|wrong| wrong.into_iter().map(|message| (vec!["body".to_owned()], message)).collect::<Vec<_>>())?;
-        Ok(Arc::new(Self { config: config.clone(), schema: schema.map(Arc::new) }))
+        let operations = config.openapi.as_ref().map(|openapi| Operations::load(openapi, loading)).transpose()?;
+        Ok(Arc::new(Self { config: config.clone(), schema: schema.map(Arc::new), operations }))
     }
 
     /// Whether all headers and query parameters are there that must be, and not blank, as in AWS.
@@ -82,26 +88,39 @@ impl Validator {
     /// Whether a body says that it is what can be read here. One that says nothing is taken at our word, as in AWS.
     pub(crate) fn content(&self, headers: &HeaderMap) -> Result<(), Failure> {
         let Some(rule) = &self.config.body else { return Ok(()) };
-        let unsupported = |why: String, accept: String| Err(Failure::UnsupportedMediaType { why, accept });
         let accept = || match rule.content_types.is_empty() {
             true => "application/json".to_owned(),
             false => rule.content_types.join(", "),
         };
-        if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return unsupported("a body with a `Content-Encoding` is not read".to_owned(), accept());
-        }
+        coding(headers, accept)?;
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         match (types.next(), types.next()) {
             (None, _) => Ok(()),
             (Some(value), None) if reads(rule, value) => Ok(()),
             // Two might be read as either.
-            _ => unsupported(format!("the body must be of the type {}", accept().replace(", ", " or ")), accept()),
+            _ => Err(of_type(accept())),
         }
+    }
+
+    /// What a body of an operation is held against; None: it goes on unread.
+    pub(crate) fn schema_of(&self, operation: &Operation, headers: &HeaderMap) -> Result<Option<Arc<Schema>>, Failure> {
+        let schema = operation.schema_of(headers).map_err(of_type)?;
+        if schema.is_some() {
+            coding(headers, || "application/json".to_owned())?;
+        }
+        Ok(schema)
     }
 
     /// Whether a body is as the schema says.
     pub(crate) async fn judge(&self, body: &Bytes) -> Result<(), Failure> {
-        let Some(schema) = &self.schema else { return Ok(()) };
+        match &self.schema {
+            Some(schema) => self.judge_by(schema, body).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a body is as a schema says.
+    pub(crate) async fn judge_by(&self, schema: &Arc<Schema>, body: &Bytes) -> Result<(), Failure> {
         let judged = match body.len() <= SHORT {
             true => schema.judge(body, FEW),
             false => Err(Unfit::TooMuch),
@@ -113,9 +132,27 @@ impl Validator {
         judged.map_err(|unfit| self.invalid(unfit.to_string()))
     }
 
-    fn invalid(&self, why: String) -> Failure {
+    /// A refusal with its reasons, which the client may read.
+    pub(crate) fn invalid(&self, why: String) -> Failure {
         Failure::InvalidRequest { validator: self.config.name.clone(), why }
     }
+}
+
+/// A body that is not as it is read is not read.
+fn coding(headers: &HeaderMap, accept: impl FnOnce() -> String) -> Result<(), Failure> {
+    match headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        true => {
+            let why = "a body with a `Content-Encoding` is not read".to_owned();
+            Err(Failure::UnsupportedMediaType { why, accept: accept() })
+        }
+        false => Ok(()),
+    }
+}
+
+/// The body is of another type.
+fn of_type(accept: String) -> Failure {
+    let why = format!("the body must be of the type {}", accept.replace(", ", " or "));
+    Failure::UnsupportedMediaType { why, accept }
 }
 
 /// Whether a rule's bodies may be of a type. Its parameters are not looked at: JSON is UTF-8 (RFC 8259 section 8.1).
@@ -159,8 +196,9 @@ mod tests {
             required_headers: vec![http::header::IF_MATCH],
             required_query: vec!["a b".to_owned()],
             body: Some(body),
+            openapi: None,
         };
-        Validator { config, schema: None }
+        Validator { config, schema: None, operations: None }
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -23,6 +23,9 @@ pub(crate) async fn validate(exchange: &Arc<Exchange>, route: usize, body: Reque
 async fn hold(exchange: &Arc<Exchange>, validator: &Validator, body: RequestBody) -> Result<RequestBody, Stop> {
     let request = &exchange.request;
     validator.parameters(&request.headers, request.target.query().unwrap_or_default())?;
+    if validator.operations.is_some() {
+        return hold_to_operation(exchange, validator, body).await;
+    }
     let Some(rule) = &validator.config.body else { return Ok(body) };
     if body.is_empty() {
         validator.nothing()?;
@@ -37,5 +40,29 @@ async fn hold(exchange: &Arc<Exchange>, validator: &Validator, body: RequestBody
         validator.judge(&whole).await?;
     }
     // A length that the client told is still its length.
+    Ok(RequestBody::Whole(Some(whole)))
+}
+
+/// The same by an operation of an OpenAPI document.
+async fn hold_to_operation(
+    exchange: &Arc<Exchange>,
+    validator: &Validator,
+    body: RequestBody,
+) -> Result<RequestBody, Stop> {
+    let found = validator.operations.as_ref().and_then(|operations| operations.of(exchange));
+    let (operation, params) = found.ok_or_else(|| validator.invalid("the API has no such operation".to_owned()))?;
+    operation.parameters(exchange, params.as_ref()).map_err(|why| validator.invalid(why))?;
+    let missing = || validator.invalid("missing: the body".to_owned());
+    if body.is_empty() || !operation.knows_body() {
+        return if operation.asks_for_body() { Err(missing().into()) } else { Ok(body) };
+    }
+    let Some(schema) = validator.schema_of(operation, &exchange.request.headers)? else { return Ok(body) };
+    let most = validator.config.openapi.as_ref().map_or(0, |openapi| openapi.bytes);
+    let whole: Bytes = collect(body, most).await.map_err(stopped)?.ok_or(Failure::BodyTooLarge)?;
+    match (whole.is_empty(), operation.asks_for_body()) {
+        (true, true) => return Err(missing().into()),
+        (true, false) => {}
+        (false, _) => validator.judge_by(&schema, &whole).await?,
+    }
     Ok(RequestBody::Whole(Some(whole)))
 }

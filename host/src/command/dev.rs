@@ -18,8 +18,8 @@ use super::{
 };
 
 /// Serves, and builds.
-pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
-    let config = Config::load(file)?;
+pub(crate) fn run(file: &Path, stage: Option<&str>) -> anyhow::Result<()> {
+    let config = Config::load_stage(file, stage)?;
     logs::start_for_author();
     let mut builder = Builder::new(watching::absolute(file)?, &config)?;
     if builder.sources.is_empty() {
@@ -28,7 +28,7 @@ pub(crate) fn run(file: &Path) -> anyhow::Result<()> {
     builder.sources.iter().for_each(Source::build);
     builder.wait_for_all()?;
     // It may have changed meanwhile.
-    serve::serve(Config::load(file)?, true, move |gateway| {
+    serve::serve(Config::load_stage(file, stage)?, true, move |gateway| {
         let gateway = gateway.clone();
         thread::spawn(move || {
             if let Err(error) = builder.go_on(&gateway) {
@@ -85,6 +85,7 @@ impl Source {
 struct Builder {
     /// The configuration's, absolute.
     file: PathBuf,
+    stage: Option<String>,
     sources: Vec<Source>,
     /// Begins before anything is built or served, so that no change is missed.
     watching: Watching,
@@ -94,7 +95,8 @@ impl Builder {
     fn new(file: PathBuf, config: &Config) -> anyhow::Result<Self> {
         let sources = sources(config)?;
         let watching = Watching::of(&folders(&sources), std::slice::from_ref(&file))?;
-        Ok(Self { file, sources, watching })
+        let stage = config.source.stage.as_deref().map(str::to_owned);
+        Ok(Self { file, stage, sources, watching })
     }
 
     /// A gateway cannot begin without the components.
@@ -126,7 +128,8 @@ impl Builder {
         let concerned = |source: &&Source| changed.iter().any(|path| source.concerns(path));
         self.sources.iter().filter(concerned).for_each(Source::build);
         // A configuration that is broken is shown by the gateway's own watcher.
-        let now = changed.contains(&self.file).then(|| sources(&Config::load(&self.file)?));
+        let now =
+            changed.contains(&self.file).then(|| sources(&Config::load_stage(&self.file, self.stage.as_deref())?));
         let Some(Ok(now)) = now.filter(|now| now.as_ref().is_ok_and(|now| *now != self.sources)) else {
             return Ok(Some(false));
         };

@@ -8,9 +8,12 @@ use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind, signal};
 
 /// Serves a file's configuration until it is told to stop.
-pub(crate) fn run(file: &Path, watching: bool) -> anyhow::Result<()> {
-    let config = Config::load(file)?;
+pub(crate) fn run(file: &Path, stage: Option<&str>, watching: bool) -> anyhow::Result<()> {
+    let config = Config::load_stage(file, stage)?;
     logs::start(&config.log);
+    if let Some(stage) = stage {
+        tracing::info!(stage, "the configuration of a stage");
+    }
     serve(config, watching, |_| {})
 }
 

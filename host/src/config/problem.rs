@@ -26,6 +26,8 @@ pub struct Source {
     pub name: PathBuf,
     /// The whole text.
     pub text: Arc<str>,
+    /// The stage whose variables are put in; default: none, only those of `[variables]`.
+    pub stage: Option<Arc<str>>,
 }
 
 impl Source {
@@ -49,7 +51,22 @@ impl Source {
 
     /// A text already read. A byte order mark in front is dropped, so that columns are right.
     pub fn new(name: impl Into<PathBuf>, text: &str) -> Self {
-        Self { name: name.into(), text: text.strip_prefix('\u{feff}').unwrap_or(text).into() }
+        Self { name: name.into(), text: text.strip_prefix('\u{feff}').unwrap_or(text).into(), stage: None }
+    }
+
+    /// The same at a stage.
+    pub fn at_stage(self, stage: Option<&str>) -> Self {
+        Self { stage: stage.map(Arc::from), ..self }
+    }
+
+    /// The names of its stages; none where the text is no TOML.
+    pub fn stages(&self) -> Vec<String> {
+        let root = DeTable::parse(&self.text).ok();
+        let stages = root.as_ref().and_then(|root| root.get_ref().get("stages"));
+        match stages.map(|stages| stages.get_ref()) {
+            Some(DeValue::Table(table)) => table.keys().map(|name| name.get_ref().to_string()).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The range of the deepest node that exists on a path of keys; a number in the path is an index where the node is an
@@ -172,7 +189,7 @@ impl fmt::Display for Problems {
 impl Error for Problems {}
 
 /// The nearest of some names, or all of them.
-pub(super) fn suggestion(name: &str, names: &[&str]) -> String {
+pub(crate) fn suggestion(name: &str, names: &[&str]) -> String {
     nearest(name, names).map_or_else(|| all(names), |nearest| format!("did you mean `{nearest}`?"))
 }
 

@@ -28,6 +28,7 @@ mod tls;
 mod upstream;
 mod usage;
 mod validator;
+mod variable;
 mod websocket;
 
 pub(crate) use usage::parse_digest;
@@ -43,11 +44,13 @@ use super::{
 };
 
 /// Keys that people try at the top, and what to say.
-const ANSWERS: [(&str, &str); 27] = [
+const ANSWERS: &[(&str, &str)] = &[
     ("gzip", "it is called `[compression]`"),
     ("compress", "it is called `[compression]`"),
     ("cache", "they are called `[caches.NAME]`"),
     ("caching", "they are called `[caches.NAME]`"),
+    ("vars", "they are called `[variables]`"),
+    ("stage", "it is called `[stages.NAME.variables]`"),
     ("rate_limit", "they are called `[rate_limits.NAME]`"),
     ("throttling", "it is called `[rate_limits.NAME]`"),
     ("quota", "it is called `[quotas.NAME]`"),
@@ -79,12 +82,17 @@ pub(super) fn config(source: Source) -> Result<Config, Problems> {
 }
 
 fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
-    let root = match DeTable::parse(&source.text) {
+    let mut root = match DeTable::parse(&source.text) {
         Ok(root) => root,
         Err(error) => return Err(Problems::new(source.clone(), vec![syntax::problem(&source, &error)])),
     };
+    let wrong = variable::expand(root.get_mut(), &source);
     let context = Context { source: &source, environment, problems: RefCell::default() };
     let mut root = Table::new(root.get_ref(), 0..0, &context);
+    // They have been read already.
+    for key in variable::OWN {
+        root.node(key);
+    }
 
     let server = server::server(root.section("server"), &context);
     let limits = server::limits(root.section("limits"));
@@ -138,9 +146,9 @@ fn config_with(source: Source, environment: &dyn Fn(&str) -> Option<String>) -> 
     let names = route::Names { http2, ..names };
     let keys = limit_keys(&rate_limits, &quotas, &concurrency_limits);
     let routes = route::routes(routes, &names, (&keys, &caches), limits.uri_bytes);
-    root.finish(&ANSWERS);
+    root.finish(ANSWERS);
 
-    let problems = context.problems.take();
+    let problems = wrong.with(context.problems.take());
     if !problems.is_empty() {
         return Err(Problems::new(source.clone(), problems));
     }
@@ -179,6 +187,13 @@ fn limit_keys<'a>(
     let quotas = quotas.iter().map(|quota| (("quotas", &*quota.name), &quota.key));
     let concurrency = concurrency.iter().map(|limit| (("concurrency_limits", &*limit.name), &limit.key));
     rates.chain(quotas).chain(concurrency).filter_map(|(place, key)| Some((place, key.as_ref()?))).collect()
+}
+
+/// A text that was read already, as it is, with its variables put in.
+pub(super) fn tree(source: &Source) -> serde_json::Value {
+    let Ok(mut root) = DeTable::parse(&source.text) else { return serde_json::Value::Null };
+    variable::expand(root.get_mut(), source);
+    variable::plain(&DeValue::Table(root.into_inner()))
 }
 
 /// The entries of `[KEY.NAME]` tables. Those with a bad name or that are no tables are reported; the latter are kept as

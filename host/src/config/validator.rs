@@ -15,6 +15,25 @@ pub struct Validator {
     pub required_query: Vec<String>,
     /// What bodies must be; default: anything.
     pub body: Option<BodyRule>,
+    /// What an OpenAPI document says of requests; instead of `body`.
+    pub openapi: Option<OpenApi>,
+}
+
+/// Which operations of which document requests are held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenApi {
+    /// `openapi`: the document's file.
+    pub document: PathBuf,
+    /// `operation`: an `operationId`, or `GET /pets/{id}`; none: that of the request's method and path.
+    pub operation: Option<String>,
+    /// `base_path`: what comes before the document's paths; default empty.
+    pub base_path: String,
+    /// `checks`: whether parameters are held against it; default true.
+    pub parameters: bool,
+    /// `checks`: whether bodies are; default true.
+    pub body: bool,
+    /// `body_bytes`: a longer body is 413; default 1 MiB.
+    pub bytes: u64,
 }
 
 /// What a body must be.

@@ -14,7 +14,7 @@ use crate::logs::foreign;
 const NAME: usize = 64;
 
 /// Reads a whole text.
-pub(super) fn read(text: &[u8]) -> serde_json::Result<Value> {
+pub(crate) fn read(text: &[u8]) -> serde_json::Result<Value> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Document.deserialize(&mut reader)?;
     reader.end()?;

@@ -10,7 +10,11 @@ use super::{
     document,
     metered::{Metered, MeteredJson, within},
 };
-use crate::{file, logs::foreign};
+use crate::{
+    file,
+    logs::foreign,
+    openapi::{Dialect, Documents, Place, standalone},
+};
 
 /// The most bytes of a schema's file.
 const MOST: u64 = 4 << 20;
@@ -28,7 +32,7 @@ pub(super) fn most(bytes: usize) -> u64 {
 }
 
 /// A schema, ready to judge.
-pub(super) struct Schema(Validator<MeteredJson>);
+pub(crate) struct Schema(Validator<MeteredJson>);
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,6 +64,21 @@ impl Schema {
             .map_err(|wrong| wrong.into_iter().map(|why| named(format!("is not a JSON Schema: {why}"))).collect())
     }
 
+    /// One of an OpenAPI document. What is wrong is told with its place there.
+    pub(super) fn of_document(
+        place: &Place,
+        documents: &Documents,
+        dialect: Dialect,
+    ) -> Result<(Self, Value), Vec<String>> {
+        let taken = standalone(place, documents, dialect)?;
+        let told = |why: String| match why.split_once(": ").filter(|_| why.starts_with('/')) {
+            Some((pointer, why)) => taken.source(pointer).wrong(format!("this is no JSON Schema: {why}")),
+            None => place.wrong(format!("this is no JSON Schema: {why}")),
+        };
+        let schema = Self::of(&taken.schema).map_err(|wrong| wrong.into_iter().map(told).collect::<Vec<_>>())?;
+        Ok((schema, taken.schema))
+    }
+
     /// A schema from its text, read.
     pub(super) fn of(schema: &Value) -> Result<Self, Vec<String>> {
         let one = |error: ValidationError<'_>| vec![told(&error)];
@@ -80,9 +99,14 @@ impl Schema {
     /// Whether a text is as it says, in so many steps at most.
     pub(super) fn judge(&self, text: &[u8], steps: u64) -> Result<(), Unfit> {
         let value = document::read(text).map_err(|error| Unfit::Text(error.to_string()))?;
-        match within(steps, || self.0.is_valid(Metered(&value))) {
+        self.hold(&value, steps)
+    }
+
+    /// Whether a value is as it says.
+    pub(super) fn hold(&self, value: &Value, steps: u64) -> Result<(), Unfit> {
+        match within(steps, || self.0.is_valid(Metered(value))) {
             Some(true) => Ok(()),
-            Some(false) => Err(Unfit::Value(self.explain(&value, steps))),
+            Some(false) => Err(Unfit::Value(self.explain(value, steps))),
             None => Err(Unfit::TooMuch),
         }
     }
