@@ -130,7 +130,10 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {
-            let response = errors::answer(&failure, exchange);
+            let mut response = errors::answer(&failure, exchange);
+            if failure.ends_connection() && exchange.request.version <= Version::HTTP_11 {
+                response.headers_mut().insert(CONNECTION, CLOSE);
+            }
             chain::edit(exchange).outcome.failure = Some(failure);
             respond(exchange, response)
         }

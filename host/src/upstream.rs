@@ -20,6 +20,7 @@ mod switched;
 pub(crate) use balance::{Balancer, hash};
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use endpoint::{Endpoint, Health};
+pub(crate) use framing::Chunks;
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
 pub(crate) use pool::Pools;
 pub(crate) use switched::Switched;

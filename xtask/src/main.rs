@@ -14,6 +14,7 @@ mod figure;
 mod fuzz;
 mod guests;
 mod languages;
+mod parsers;
 mod pip;
 mod process;
 mod requests;
@@ -61,6 +62,8 @@ enum Command {
     Tls,
     /// Holds a WebSocket through the gateway against one without it, by the cases of Autobahn
     Websocket(websocket::Options),
+    /// Holds what the gateway forwards of the edge suite against the parsers of other servers
+    Parsers(parsers::Options),
     /// Holds the dependencies against deny.toml: advisories, licences, bans, sources
     Audit(audit::Options),
     /// Serves the example upstream alone
@@ -91,6 +94,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Tls => tls::run(),
         Command::Websocket(options) => websocket::run(&options),
+        Command::Parsers(options) => parsers::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }

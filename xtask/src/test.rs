@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     apt, demo,
     guests::{self, Way},
+    parsers,
     process::{self, Running},
     soak, tidy, tls, websocket,
 };
@@ -34,6 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         step("TLS, by sslyze", tls::check)?;
         step("WebSocket, by Autobahn's cases", || websocket::check(false))?;
+        step("parsers of other servers", parsers::check)?;
         step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
         step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;

@@ -5,13 +5,19 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
 use tokio_rustls::server::TlsStream;
+
+use super::gate::{Gate, Passed, Then};
 
 /// The answer to half a header section that never became whole (RFC 9110 section 15.5.9).
 const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -19,7 +25,11 @@ const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: clo
 /// The most bytes of an answer that are joined to one buffer.
 const JOINED: usize = 2 << 10;
 
+/// The most bytes that are read at once to be looked at.
+const INPUT: usize = 64 << 10;
+
 thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; INPUT].into());
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -43,6 +53,8 @@ pub(super) struct Life {
     /// Whether a byte of the header section in hand has come.
     begun: Cell<bool>,
     given_up: Cell<bool>,
+    /// Who reads on once no exchange is under way: what has come behind a handshake waits for that.
+    waiting: Cell<Option<Waker>>,
 }
 
 impl Life {
@@ -53,6 +65,7 @@ impl Life {
             exchanges: Cell::new(0),
             begun: Cell::new(false),
             given_up: Cell::new(false),
+            waiting: Cell::new(None),
         }
     }
 
@@ -112,6 +125,9 @@ impl Drop for InFlight {
         if life.exchanges.get() == 0 {
             life.begun.set(false);
             life.phase.set(Phase::Idle(self.ended.unwrap_or_else(Instant::now)));
+            if let Some(waiting) = life.waiting.take() {
+                waiting.wake();
+            }
         }
     }
 }
@@ -152,23 +168,112 @@ macro_rules! either {
 pub(super) struct Io {
     stream: Stream,
     life: Rc<Life>,
+    /// What looks at the bytes of HTTP/1.
+    gate: Option<Gate>,
+    /// Read, but not looked at yet.
+    ahead: Vec<u8>,
+    /// What hyper has to be given yet in place of what may not pass.
+    refusal: &'static [u8],
 }
 
 impl Io {
     pub(super) fn new(stream: Stream, life: Rc<Life>) -> Self {
-        Self { stream, life }
+        let gate = (!life.http2).then(Gate::default);
+        Self { stream, life, gate, ahead: Vec::new(), refusal: b"" }
+    }
+
+    /// It is no HTTP any more: bytes pass as they are.
+    pub(super) fn switched(mut self) -> Self {
+        self.gate = None;
+        self
+    }
+
+    /// Reads past the gate.
+    fn read_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if let Some(gate) = &mut self.gate {
+            if gate.is_shut() {
+                self.refuse(buf);
+                return Poll::Ready(Ok(()));
+            }
+            if gate.waits() {
+                if matches!(self.life.phase(), Phase::Busy) {
+                    return self.wait(cx);
+                }
+                gate.stays_http();
+            }
+        }
+        if !self.ahead.is_empty() {
+            let ahead = std::mem::take(&mut self.ahead);
+            self.give(&ahead, buf);
+            return Poll::Ready(Ok(()));
+        }
+        READ.with_borrow_mut(|input| {
+            let most = buf.remaining().min(input.len());
+            let read = ready!(self.read(cx, &mut input[..most]))?;
+            self.give(&input[..read], buf);
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// While a handshake is under way, hyper only wants to know whether the client is still there.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            let mut piece = [0; 1 << 10];
+            let read = ready!(self.read(cx, &mut piece))?;
+            if read == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            self.ahead.extend_from_slice(&piece[..read]);
+        }
+        self.life.waiting.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(into);
+        ready!(match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream.inner_mut()).poll_read(cx, &mut read),
+            Stream::Tls(stream) => Pin::new(stream.inner_mut()).poll_read(cx, &mut read),
+        })?;
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Gives hyper what may pass, and keeps what has no room or has to wait.
+    fn give(&mut self, bytes: &[u8], buf: &mut ReadBufCursor<'_>) {
+        let room = &bytes[..bytes.len().min(buf.remaining())];
+        let passed = self.gate.as_mut().map_or(Passed { bytes: room.len(), then: Then::More }, |gate| gate.pass(room));
+        buf.put_slice(&bytes[..passed.bytes]);
+        match passed.then {
+            Then::More | Then::Wait => self.ahead.extend_from_slice(&bytes[passed.bytes..]),
+            Then::Refuse(instead) => {
+                self.refusal = instead;
+                if passed.bytes == 0 {
+                    self.refuse(buf);
+                }
+            }
+        }
+    }
+
+    /// Gives hyper what it will refuse; nothing when it has it.
+    fn refuse(&mut self, buf: &mut ReadBufCursor<'_>) {
+        let (now, later) = self.refusal.split_at(self.refusal.len().min(buf.remaining()));
+        buf.put_slice(now);
+        self.refusal = later;
     }
 }
 
 impl Read for Io {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         if self.life.has_given_up() {
             // Best effort: a client too slow to send a header section gets one try at an answer, then the end.
             let _ = either!(self.stream, stream => stream.poll_write(cx, REQUEST_TIMEOUT));
             let _ = either!(self.stream, stream => stream.poll_flush(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let polled = either!(self.stream, stream => stream.poll_read(cx, buf));
+        let polled = match self.gate {
+            None if self.ahead.is_empty() => either!(self.stream, stream => stream.poll_read(cx, buf)),
+            _ => self.read_through(cx, &mut buf),
+        };
         if polled.is_ready() {
             self.life.bytes_came();
         }
