@@ -38,7 +38,7 @@ plugins = [\"seer\"]
 upstream = \"up\"
 ";
 
-const SPELLINGS: [(&str, Fate); 96] = [
+const SPELLINGS: [(&str, Fate); 94] = [
     ("/admin/x", Guarded),
     ("/admin/x/", Guarded),
     ("/admin/x?y=1", Guarded),

@@ -315,6 +315,7 @@ server.port = {port}
 server.bind = "127.0.0.1"
 server.modules = ("mod_proxy")
 server.max-request-field-size = 65535
+server.errorlog = "{folder}/errors"
 server.http-parseopts = ("url-normalize" => "disable")
 proxy.server = ("" => (("host" => "127.0.0.1", "port" => {upstream})))
 proxy.header = ("force-http10" => "disable")
