@@ -7,6 +7,7 @@ mod http2;
 mod message;
 mod method;
 mod path;
+mod suite;
 
 /// A route that takes everything.
 const ALL: &str = "[routes.all]\nupstream = \"up\"\n";

@@ -4,6 +4,7 @@
 //! timer per request. Here one timer per connection is moved only when it fires or must fire earlier.
 
 mod frames;
+mod gate;
 mod handshake;
 mod io;
 mod stream;
@@ -111,7 +112,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
         if let Some(tunnel) = peer.becomes.take().filter(|_| ended.is_ok()) {
             let http1::Parts { io, read_buf, .. } = connection.into_parts();
             // Boxed: few connections become one.
-            Box::pin(tunnel.run(&worker, io, read_buf)).await;
+            Box::pin(tunnel.run(&worker, io.switched(), read_buf)).await;
         }
         ended
     };

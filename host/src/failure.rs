@@ -22,6 +22,8 @@ pub enum Failure {
     BodyBroken,
     /// A method that a gateway cannot forward (`CONNECT`).
     MethodNotSupported,
+    /// `Expect` with anything but `100-continue`.
+    ExpectationFailed,
     /// No route matches.
     RouteNotFound,
     /// A route matches but for the method. `allow` lists the methods that would.
@@ -144,7 +146,7 @@ pub enum Fault {
 }
 
 /// All codes.
-pub const CODES: [&str; 40] = [
+pub const CODES: [&str; 41] = [
     "bad_request",
     "uri_too_long",
     "headers_too_large",
@@ -152,6 +154,7 @@ pub const CODES: [&str; 40] = [
     "body_timeout",
     "body_broken",
     "method_not_supported",
+    "expectation_failed",
     "route_not_found",
     "method_not_allowed",
     "identity_missing",
@@ -216,6 +219,7 @@ impl Failure {
             Self::BodyTimeout => "body_timeout",
             Self::BodyBroken => "body_broken",
             Self::MethodNotSupported => "method_not_supported",
+            Self::ExpectationFailed => "expectation_failed",
             Self::RouteNotFound => "route_not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::IdentityMissing { .. } => "identity_missing",
@@ -253,6 +257,7 @@ impl Failure {
             | Self::BodyTimeout
             | Self::BodyBroken
             | Self::MethodNotSupported
+            | Self::ExpectationFailed
             | Self::RouteNotFound
             | Self::MethodNotAllowed { .. }
             | Self::IdentityMissing { .. }
@@ -288,6 +293,7 @@ impl Failure {
             Self::BodyTimeout => "the request body did not arrive in time".into(),
             Self::BodyBroken => "the request body broke off".into(),
             Self::MethodNotSupported => "this method is not supported".into(),
+            Self::ExpectationFailed => "only `100-continue` can be expected".into(),
             Self::RouteNotFound => "no route matches this request".into(),
             Self::MethodNotAllowed { allow } => format!("this path supports {allow}"),
             Self::IdentityMissing { .. } | Self::Unauthorized => "this request carries no accepted credentials".into(),
@@ -310,6 +316,20 @@ impl Failure {
             Self::ClientLeft => "the client left".into(),
             Self::Internal(_) => "the gateway failed".into(),
         }
+    }
+
+    /// Whether the client does not speak as it must: then it is not known where its next request begins, and an HTTP/1
+    /// connection ends with the answer.
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_)
+                | Self::UriTooLong
+                | Self::HeadersTooLarge
+                | Self::MethodNotSupported
+                | Self::ExpectationFailed
+                | Self::BodyBroken
+        )
     }
 
     /// Whether sending the same request again may go better.

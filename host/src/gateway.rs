@@ -157,10 +157,13 @@ fn stopped(exchange: &mut Arc<Exchange>, stop: Stop) -> AnswerBody {
             respond(exchange, reply::of_plugin(*reply))
         }
         Stop::Failure(failure) | Stop::Body(failure) => {
-            let response = match exchange.grpc {
+            let mut response = match exchange.grpc {
                 true => reply::grpc::told(reply::of_failure(&failure, exchange.id), Some(&failure.public())),
                 false => errors::answer(&failure, exchange),
             };
+            if failure.ends_connection() && exchange.request.version <= Version::HTTP_11 {
+                response.headers_mut().insert(CONNECTION, CLOSE);
+            }
             chain::edit(exchange).outcome.failure = Some(failure);
             respond(exchange, response)
         }

@@ -113,6 +113,7 @@ pub(crate) fn status(failure: &Failure) -> StatusCode {
         Failure::UriTooLong => StatusCode::URI_TOO_LONG,
         Failure::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Failure::MethodNotSupported => StatusCode::NOT_IMPLEMENTED,
+        Failure::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
         Failure::UpstreamUnreachable(_) | Failure::UpstreamBroken(_) | Failure::UpstreamBodyTooLarge => {
             StatusCode::BAD_GATEWAY
         }

@@ -22,6 +22,7 @@ mod switched;
 pub(crate) use balance::{Balancer, hash, rendezvous};
 pub(crate) use body::{UpstreamBody, discard};
 pub(crate) use endpoint::{Endpoint, Health};
+pub(crate) use framing::Chunks;
 pub(crate) use head::{Outgoing, write_framing, write_request_line};
 pub(crate) use http2::{Http2Body, Message};
 pub(crate) use pool::Pools;

@@ -28,12 +28,8 @@ fn two_framings_in_one_request_are_never_forwarded() {
         let gateway = Gateway::start(ALL, &upstream);
         let mut client = Raw::connect(gateway.address());
         let status = client.send(post(lines, smuggled)).response().status();
-        // Whichever reading it took, the connection ends with it.
-        assert_eq!(client.rest(), b"", "{lines}");
-        assert!(matches!(status, 200 | 400), "{status} {lines}");
-        for seen in upstream.requests() {
-            assert_eq!((seen.target(), framings(&seen), seen.text()), ("/a", 1, ""), "{}", seen.head);
-        }
+        assert_eq!((status, client.rest()), (400, vec![]), "{lines}");
+        assert!(upstream.requests().is_empty(), "{lines}");
     }
 }
 
@@ -97,15 +93,14 @@ fn a_chunked_body_that_cannot_be_read_never_ends_for_the_upstream() {
 }
 
 #[test]
-fn what_is_read_leniently_is_written_strictly() {
+fn spellings_of_one_request_leave_as_one() {
     let upstream = RawUpstream::saying(ok("hello"));
     let gateway = Gateway::start(ALL, &upstream);
     for request in [
         "\r\n\r\nPOST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi",
-        "POST / HTTP/1.1\nhost: a\ncontent-length: 2\n\nhi",
         "POST / HTTP/1.1\r\nhost:a\r\ncontent-length: \t2 \r\n\r\nhi",
-        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nhi",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2 \r\nhi\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\nContent-Length: 002\r\n\r\nhi",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: Chunked\r\n\r\n2;x\r\nhi\r\n0\r\n\r\n",
     ] {
         assert_eq!(ask(gateway.address(), request).status(), 200, "{request:?}");
         let seen = upstream.last_request();

@@ -38,12 +38,11 @@ plugins = [\"seer\"]
 upstream = \"up\"
 ";
 
-const SPELLINGS: [(&str, Fate); 96] = [
+const SPELLINGS: [(&str, Fate); 94] = [
     ("/admin/x", Guarded),
     ("/admin/x/", Guarded),
     ("/admin/x?y=1", Guarded),
     ("/admin/x?/../../open", Guarded),
-    ("/admin/x#/../../open", Guarded),
     ("//admin/x", Guarded),
     ("///admin//x", Guarded),
     ("/admin//x", Guarded),
@@ -80,7 +79,6 @@ const SPELLINGS: [(&str, Fate); 96] = [
     ("http://b.example:8080/./admin/x", Guarded),
     ("/open", Open("/open")),
     ("/open?a=/admin/x", Open("/open?a=/admin/x")),
-    ("/open#/admin/x", Open("/open")),
     ("/admin", Open("/admin")),
     ("/admin/", Open("/admin/")),
     ("/admin//", Open("/admin/")),
@@ -177,7 +175,9 @@ fn each_spelling_of_a_path_has_one_fate() {
 fn what_hyper_itself_does_not_take_for_a_target_is_refused_too() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(GUARDED, &upstream);
-    for target in ["\\admin/x", "/admin\\x", "/a\\..\\admin/x", "admin/x", "/admin/x y", "/admin\t/x", "/\u{7f}", ""] {
+    let fragments = ["/admin/x#/../../open", "/open#/admin/x", "/open#"];
+    let others = ["\\admin/x", "/admin\\x", "/a\\..\\admin/x", "admin/x", "/admin/x y", "/admin\t/x", "/\u{7f}", ""];
+    for target in fragments.into_iter().chain(others) {
         let answer = ask(gateway.address(), get(target, ""));
         assert_eq!(answer.status(), 400, "{target:?}");
     }

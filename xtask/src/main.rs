@@ -15,6 +15,7 @@ mod fuzz;
 mod grpc;
 mod guests;
 mod languages;
+mod parsers;
 mod pip;
 mod process;
 mod requests;
@@ -67,6 +68,8 @@ enum Command {
     Websocket(websocket::Options),
     /// Holds a call of gRPC through the gateway against one without it, by gRPC's own client and server
     Grpc,
+    /// Holds what the gateway forwards of the edge suite against the parsers of other servers
+    Parsers(parsers::Options),
     /// Holds the dependencies against deny.toml: advisories, licences, bans, sources
     Audit(audit::Options),
     /// Serves the example upstream alone
@@ -99,6 +102,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Tls => tls::run(),
         Command::Websocket(options) => websocket::run(&options),
         Command::Grpc => grpc::run(),
+        Command::Parsers(options) => parsers::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Upstream { address } => upstream::serve(address),
     }

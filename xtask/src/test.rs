@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     apt, demo, grpc,
     guests::{self, Way},
+    parsers,
     process::{self, Running},
     slow, soak, tidy, tls, websocket,
 };
@@ -39,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         step("WebSocket, by Autobahn's cases", || websocket::check(false))?;
         step("slow clients, by slowhttptest", || slow::check(&slow::Options { connections: 100 }))?;
         step("gRPC, by its own client and server", grpc::check)?;
+        step("parsers of other servers", parsers::check)?;
         step("soak reload", || soak::reload::run(&soak::reload::Options { swaps: 100, untimed: true }))?;
         step("soak random", || soak::random::run(&soak::random::Options { count: 60, seed: Some(1) }))?;
         step("soak stop", || soak::stop::run(&soak::stop::Options { times: 5, seed: None }))?;

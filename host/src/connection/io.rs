@@ -5,7 +5,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
@@ -16,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 use super::{
     ANSWER_TIMEOUT, FLOOD, PREFACE,
     frames::{Allowance, Frames, GOAWAY},
+    gate::{Gate, Passed, Then},
 };
 use crate::patience::Patience;
 
@@ -27,10 +28,12 @@ const JOINED: usize = 2 << 10;
 
 /// The most bytes of HTTP/2 that are looked at and handed on at once.
 const LOOKED_AT: usize = 16 << 10;
+/// The most bytes that are read at once to be looked at.
+const INPUT: usize = 64 << 10;
 
 thread_local! {
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; INPUT].into());
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; LOOKED_AT].into());
 }
 
 /// What a connection is doing.
@@ -62,6 +65,8 @@ pub(super) struct Life {
     allowance: Allowance,
     /// Why it was ended, where the client is to blame.
     reason: Cell<Option<&'static str>>,
+    /// Who reads on once no exchange is under way: what has come behind a handshake waits for that.
+    waiting: Cell<Option<Waker>>,
 }
 
 /// What has happened to the body of an answer, and the bytes that it gave.
@@ -87,6 +92,7 @@ impl Life {
             exchanges: Cell::new(0),
             begun: Cell::new(false),
             given_up: Cell::new(false),
+            waiting: Cell::new(None),
         }
     }
 
@@ -225,6 +231,9 @@ impl Drop for InFlight {
         if life.exchanges.get() == 0 {
             life.begun.set(false);
             life.phase.set(Phase::Idle(self.ended.unwrap_or_else(Instant::now)));
+            if let Some(waiting) = life.waiting.take() {
+                waiting.wake();
+            }
         }
     }
 }
@@ -267,18 +276,25 @@ pub(super) struct Io {
     life: Rc<Life>,
     /// Over HTTP/2: the frames that come, and those that leave.
     frames: Option<Box<(Frames, Frames)>>,
+    /// What looks at the bytes of HTTP/1.
+    gate: Option<Gate>,
+    /// Read, but not looked at yet.
+    ahead: Vec<u8>,
+    /// What hyper has to be given yet in place of what may not pass.
+    refusal: &'static [u8],
 }
 
 impl Io {
     pub(super) fn new(stream: Stream, life: Rc<Life>) -> Self {
         let frames = life.http2.then(|| Box::new((Frames::after(PREFACE.len()), Frames::after(0))));
-        Self { stream, life, frames }
+        let gate = (!life.http2).then(Gate::default);
+        Self { stream, life, frames, gate, ahead: Vec::new(), refusal: b"" }
     }
 
     /// Reads and looks at the frames before it hands them on.
     fn poll_read_frames(&mut self, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         READ.with_borrow_mut(|bytes| {
-            let room = bytes.len().min(buf.remaining());
+            let room = LOOKED_AT.min(buf.remaining());
             let mut read = ReadBuf::new(&mut bytes[..room]);
             ready!(either!(self.stream, stream => stream.poll_read(cx, read.unfilled())))?;
             let cost = self.frames.as_mut().map_or(0, |frames| frames.0.come(read.filled()));
@@ -286,6 +302,39 @@ impl Io {
                 return Poll::Ready(Err(self.say_enough(cx)));
             }
             buf.put_slice(read.filled());
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// It is no HTTP any more: bytes pass as they are.
+    pub(super) fn switched(mut self) -> Self {
+        self.gate = None;
+        self
+    }
+
+    /// Reads past the gate.
+    fn read_through(&mut self, cx: &mut Context<'_>, buf: &mut ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if let Some(gate) = &mut self.gate {
+            if gate.is_shut() {
+                self.refuse(buf);
+                return Poll::Ready(Ok(()));
+            }
+            if gate.waits() {
+                if matches!(self.life.phase(), Phase::Busy) {
+                    return self.wait(cx);
+                }
+                gate.stays_http();
+            }
+        }
+        if !self.ahead.is_empty() {
+            let ahead = std::mem::take(&mut self.ahead);
+            self.give(&ahead, buf);
+            return Poll::Ready(Ok(()));
+        }
+        READ.with_borrow_mut(|input| {
+            let most = buf.remaining().min(input.len());
+            let read = ready!(self.read(cx, &mut input[..most]))?;
+            self.give(&input[..read], buf);
             Poll::Ready(Ok(()))
         })
     }
@@ -313,6 +362,49 @@ impl Io {
             left -= part;
         }
     }
+
+    /// While a handshake is under way, hyper only wants to know whether the client is still there.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            let mut piece = [0; 1 << 10];
+            let read = ready!(self.read(cx, &mut piece))?;
+            if read == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            self.ahead.extend_from_slice(&piece[..read]);
+        }
+        self.life.waiting.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut read = ReadBuf::new(into);
+        ready!(either!(self.stream, stream => stream.poll_read(cx, read.unfilled())))?;
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
+    /// Gives hyper what may pass, and keeps what has no room or has to wait.
+    fn give(&mut self, bytes: &[u8], buf: &mut ReadBufCursor<'_>) {
+        let room = &bytes[..bytes.len().min(buf.remaining())];
+        let passed = self.gate.as_mut().map_or(Passed { bytes: room.len(), then: Then::More }, |gate| gate.pass(room));
+        buf.put_slice(&bytes[..passed.bytes]);
+        match passed.then {
+            Then::More | Then::Wait => self.ahead.extend_from_slice(&bytes[passed.bytes..]),
+            Then::Refuse(instead) => {
+                self.refusal = instead;
+                if passed.bytes == 0 {
+                    self.refuse(buf);
+                }
+            }
+        }
+    }
+
+    /// Gives hyper what it will refuse; nothing when it has it.
+    fn refuse(&mut self, buf: &mut ReadBufCursor<'_>) {
+        let (now, later) = self.refusal.split_at(self.refusal.len().min(buf.remaining()));
+        buf.put_slice(now);
+        self.refusal = later;
+    }
 }
 
 impl Drop for Io {
@@ -328,7 +420,7 @@ impl Drop for Io {
 }
 
 impl Read for Io {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         if self.life.has_given_up() {
             // Best effort: a client too slow to send a header section gets one try at an answer, then the end.
             let _ = either!(self.stream, stream => stream.poll_write(cx, REQUEST_TIMEOUT));
@@ -338,7 +430,10 @@ impl Read for Io {
         if self.frames.is_some() {
             return self.poll_read_frames(cx, buf);
         }
-        let polled = either!(self.stream, stream => stream.poll_read(cx, buf));
+        let polled = match self.gate {
+            None if self.ahead.is_empty() => either!(self.stream, stream => stream.poll_read(cx, buf)),
+            _ => self.read_through(cx, &mut buf),
+        };
         if polled.is_ready() {
             self.life.bytes_came();
         }

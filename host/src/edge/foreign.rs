@@ -63,6 +63,7 @@ fn class(name: &str) -> Class {
     match name.as_bytes()[0] {
         b'x' => match name {
             "x-request-id" | "x-original-url" | "x-rewrite-url" => Class::Gateway,
+            "x-http-method-override" | "x-http-method" | "x-method-override" => Class::Gateway,
             "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" => Class::XForwarded,
             "x-real-ip" | "x-client-ip" | "x-cluster-client-ip" | "x-url-scheme" => Class::Proxy,
             "x-original-forwarded-for" | "x-original-host" | "x-envoy-external-address" => Class::Proxy,
@@ -106,7 +107,8 @@ mod tests {
         let names = "x-forwarded-port x-forwarded-prefix x-forwarded-server x-real-ip x-client-ip \
             client-ip true-client-ip cf-connecting-ip fastly-client-ip x-cluster-client-ip \
             x-original-forwarded-for x-original-host x-envoy-external-address front-end-https x-url-scheme \
-            x-request-id proxy x-original-url x-rewrite-url";
+            x-request-id proxy x-original-url x-rewrite-url \
+            x-http-method-override x-http-method x-method-override";
         for name in names.split(' ').chain(CHAINS) {
             for speaks in [Forwarded::Off, Forwarded::XForwarded, Forwarded::Rfc7239, Forwarded::Both] {
                 assert_eq!(

@@ -4,9 +4,9 @@
 use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Uri,
+    HeaderMap, HeaderValue, Method, Request, Uri, Version,
     header::{CONTENT_LENGTH, COOKIE, EXPECT, TRANSFER_ENCODING},
-    uri::{Authority, PathAndQuery},
+    uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -45,7 +45,7 @@ pub(super) fn open(
             scheme: peer.scheme,
             // Put there by `admit`.
             authority: Arc::default(),
-            target: target(head.uri),
+            target: target(head.uri, head.version),
             matched_path: None,
             version: head.version,
             headers: head.headers,
@@ -64,10 +64,21 @@ pub(super) fn open(
     (exchange, named, body)
 }
 
-fn target(uri: Uri) -> PathAndQuery {
+fn target(uri: Uri, version: Version) -> PathAndQuery {
+    // What is no resource of HTTP has no path here either (RFC 9110 section 4.2); over HTTP/2 it is `:scheme` that says so.
+    if uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return PathAndQuery::from_static("*");
+    }
     // An authority alone is a target for CONNECT only (RFC 9112 section 3.2.3); it has no path, not an empty one.
     let empty = if uri.scheme().is_none() { "*" } else { "/" };
-    uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static(empty))
+    let absolute = uri.scheme().is_some() && version <= Version::HTTP_11;
+    let found = uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static(empty));
+    if !found.as_str().starts_with('?') {
+        return found;
+    }
+    // A query alone: in an absolute target the path is empty, which is `/` (RFC 9110 section 4.2.3); elsewhere it is none.
+    let whole = if absolute { PathAndQuery::try_from(format!("/{found}")).ok() } else { None };
+    whole.unwrap_or_else(|| PathAndQuery::from_static("*"))
 }
 
 /// HTTP/2 may spread cookies over several fields, and HTTP/1.1 has one (RFC 9113 section 8.2.3).
@@ -92,9 +103,19 @@ pub(super) fn admit(
     let request = &mut exchange.request;
     within(&config.limits, &request.target, &survey)?;
     speakable(&request.method, &request.headers, &survey)?;
+    if survey.expects {
+        expectation(&mut request.headers, request.version)?;
+    }
     let bad = |error: &dyn std::fmt::Display| Failure::BadRequest(error.to_string());
     let authority = edge::authority(&peer.authorities, named.as_ref(), &request.headers, request.version)
         .map_err(|error| bad(&error))?;
+    // Of HTTP/1 this was seen before hyper made one of them.
+    if request.version == Version::HTTP_2 && request.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Failure::BadRequest("the request has more than one Content-Length".into()).into());
+    }
+    if request.target.query().is_some_and(|query| !query.bytes().all(|byte| matches!(byte, 0x21..=0x7E))) {
+        return Err(Failure::BadRequest("the query has a character that must be percent-encoded".into()).into());
+    }
     if let Cow::Owned(path) = path::canonical(request.target.path()).map_err(|error| bad(&error))? {
         let whole = request.target.query().map(|query| format!("{path}?{query}")).unwrap_or(path);
         request.target = PathAndQuery::try_from(whole).map_err(|error| bad(&error))?;
@@ -159,10 +180,6 @@ pub(super) fn admit(
     if key.is_some() && config.routes[route].websocket.is_some() && body.is_end_stream() {
         exchange.websocket_key = key.map(Box::new);
     }
-    if survey.expects {
-        // hyper has answered the expectation itself, or will when the body is first read.
-        request.headers.remove(EXPECT);
-    }
     let reserved = &snapshot.chains[route].reserved;
     if survey.doubtful || !reserved.is_empty() {
         edge::strip_request(&mut request.headers, reserved, trusted, speaks);
@@ -185,6 +202,10 @@ fn speakable(method: &Method, headers: &HeaderMap, survey: &Survey) -> Result<()
     if method == Method::CONNECT {
         return Err(Failure::MethodNotSupported);
     }
+    // Methods have case (RFC 9110 section 9.1) and no upstream a `get` that is not its `GET`, so rules must not see another.
+    if method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(Failure::BadRequest("the method is not in upper case".into()));
+    }
     if !survey.coded {
         return Ok(());
     }
@@ -196,6 +217,14 @@ fn speakable(method: &Method, headers: &HeaderMap, survey: &Survey) -> Result<()
             Err(Failure::BadRequest("only the transfer coding `chunked` is supported (RFC 9112 section 6.1)".into()))
         }
     }
+}
+
+/// Takes the expectation away: hyper has met it, or will when the body is first read. There is one that can be met, and
+/// HTTP/1.0 has none (RFC 9110 section 10.1.1).
+fn expectation(headers: &mut HeaderMap, version: Version) -> Result<(), Failure> {
+    let met = headers.get_all(EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    headers.remove(EXPECT);
+    if met || version == Version::HTTP_10 { Ok(()) } else { Err(Failure::ExpectationFailed) }
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -169,5 +169,6 @@ fn outgoing(request: &exchange::Request, body: &RequestBody) -> Outgoing {
         };
         return if tells { Outgoing::Empty } else { Outgoing::Nothing };
     }
-    body.size_hint().exact().map_or(Outgoing::Chunked, Outgoing::Length)
+    // A length of 0 whose end has not come: over HTTP/2 more than that may follow, and then the request must not be whole.
+    body.size_hint().exact().filter(|length| *length > 0).map_or(Outgoing::Chunked, Outgoing::Length)
 }

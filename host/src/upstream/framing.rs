@@ -25,12 +25,14 @@ pub(super) enum Framing {
 
 /// Where in a chunked body the reader stands.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     state: State,
     /// Bytes of extensions and trailers so far.
     overhead: u32,
     /// The lines of the trailer section so far.
     trailers: Vec<u8>,
+    /// Whether white space before an extension and control characters in it are refused too.
+    strict: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,14 +69,14 @@ enum State {
 impl Framing {
     /// Chunks, none of them read.
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunks { state: State::Size { value: 0, digits: 0 }, overhead: 0, trailers: Vec::new() })
+        Self::Chunked(Chunks::new(false))
     }
 
     /// Whether all of the body has been taken.
     pub(super) fn is_done(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
-            Self::Chunked(chunks) => chunks.state == State::End,
+            Self::Chunked(chunks) => chunks.is_done(),
             Self::UntilClose => false,
         }
     }
@@ -83,7 +85,7 @@ impl Framing {
     pub(super) fn left(&self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(*left),
-            Self::Chunked(chunks) => (chunks.state == State::End).then_some(0),
+            Self::Chunked(chunks) => chunks.is_done().then_some(0),
             Self::UntilClose => None,
         }
     }
@@ -126,6 +128,44 @@ impl Framing {
 }
 
 impl Chunks {
+    fn new(strict: bool) -> Self {
+        Self { state: State::Size { value: 0, digits: 0 }, overhead: 0, trailers: Vec::new(), strict }
+    }
+
+    /// Chunks of a request: nobody has to be met halfway.
+    pub(crate) fn strict() -> Self {
+        Self::new(true)
+    }
+
+    /// Whether all of the body has been taken.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::End
+    }
+
+    /// Goes over bytes, to the body's end at the most; how many, or how many were good.
+    pub(crate) fn skip(&mut self, bytes: &[u8]) -> Result<usize, usize> {
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty() && !self.is_done()) {
+            taken += match self.state {
+                State::Data { left } => {
+                    let data = rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                    self.state = Self::behind(left - data as u64);
+                    data
+                }
+                _ => {
+                    self.state = self.step(rest[0]).map_err(|_| taken)?;
+                    1
+                }
+            };
+        }
+        Ok(taken)
+    }
+
+    /// Where the reader stands when so many bytes of a chunk are left.
+    fn behind(left: u64) -> State {
+        if left == 0 { State::DataCr } else { State::Data { left } }
+    }
+
     fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, &'static str> {
         self.control(buffer)?;
         let State::Data { left } = self.state else { return Ok(None) };
@@ -134,10 +174,7 @@ impl Chunks {
         }
         let take = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let data = buffer.split_to(take).freeze();
-        self.state = match left - take as u64 {
-            0 => State::DataCr,
-            left => State::Data { left },
-        };
+        self.state = Self::behind(left - take as u64);
         // What follows the last bytes is mostly there already: then the end is known together with them.
         self.control(buffer)?;
         Ok(Some(data))
@@ -178,7 +215,13 @@ impl Chunks {
             }
             (State::Size { digits: 0, .. }, _) => return Err("a chunk has no size"),
             (State::Size { value: size, .. }, b'\r') | (State::Extension { size }, b'\r') => State::SizeEnd { size },
+            (State::Size { .. }, b' ' | b'\t') if self.strict => return Err("a chunk size has white space behind it"),
             (State::Size { value: size, .. }, b';' | b' ' | b'\t') => State::Extension { size },
+            (State::Extension { .. } | State::TrailerStart | State::Trailer, 0..=8 | 11 | 12 | 14..=31 | 127)
+                if self.strict =>
+            {
+                return Err("its chunk extensions or trailers have control characters");
+            }
             (State::Extension { size }, _) if byte != b'\n' => State::Extension { size },
             (State::SizeEnd { size: 0 }, b'\n') => State::TrailerStart,
             (State::SizeEnd { size }, b'\n') => State::Data { left: size },
