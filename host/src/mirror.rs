@@ -140,6 +140,7 @@ impl Copied {
         };
         let (mut head, progress) = (self.head, Arc::<Progress>::default());
         write_framing(&mut head, outgoing);
+        let timeouts = config::Timeouts::default();
         let sent = upstream::send(upstream::Request {
             upstream: &self.snapshot.config.upstreams[mirror.config.upstream],
             balancer: &self.snapshot.balancers[mirror.config.upstream],
@@ -147,16 +148,20 @@ impl Copied {
             pools: &worker.upstreams,
             method: &self.method,
             head,
+            message: None,
             outgoing,
             body: RequestBody::Whole(Some(body)),
             headers: HeaderMap::new(),
             upgrades: false,
             progress: &progress,
+            timeouts: &timeouts,
             now: Instant::now(),
         });
         match sent.await {
             Ok(answer) => {
-                discard(answer.body).await;
+                if let upstream::Body::Http1(body) = answer.body {
+                    discard(body).await;
+                }
                 mirror.answered.inc();
             }
             Err(failure) => {

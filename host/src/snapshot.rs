@@ -384,7 +384,7 @@ fn redis(
 ) -> Vec<Arc<Redis>> {
     let mut load = |redis: &config::Redis| {
         let tls = redis.tls.then(|| config::UpstreamTls { ca: redis.ca.clone(), ..Default::default() });
-        let loaded = tls.map(|tls| Connector::load(&tls, &redis.host, None));
+        let loaded = tls.map(|tls| Connector::load(&tls, config::Protocol::Http1, &redis.host, None));
         let connector = good(loaded, config, &["redis", &redis.name], problems);
         let same = |known: &&Arc<Redis>| known.is_same(redis, connector.as_ref());
         let known = serving.and_then(|snapshot| snapshot.redis.iter().find(same));

@@ -5,7 +5,10 @@ use std::ops::RangeInclusive;
 use http::HeaderName;
 use toml::de::DeValue;
 
-use super::{route::refer, to_u32, to_usize};
+use super::{
+    route::{Names, refer},
+    to_u32, to_usize,
+};
 use crate::config::{
     Mirror, Target,
     problem::{Problem, quoted},
@@ -18,9 +21,15 @@ const BODY: RangeInclusive<u64> = 0..=1 << 20;
 const REQUESTS: RangeInclusive<u64> = 1..=10_000;
 
 /// None where something is missing, which is reported.
-pub(super) fn mirror(node: Node<'_>, names: &[&str], target: &Target) -> Result<Option<Mirror>, Problem> {
+pub(super) fn mirror(node: Node<'_>, names: &Names<'_>, target: &Target) -> Result<Option<Mirror>, Problem> {
     let mut table = node.table()?;
-    let upstream = table.required("upstream", "\"NAME\"", |node| refer(node, "upstream", names));
+    let upstream = table.required("upstream", "\"NAME\"", |node| {
+        let upstream = refer(node, "upstream", &names.upstreams)?;
+        match names.http2.contains(&names.upstreams[upstream]) {
+            false => Ok(upstream),
+            true => Err(node.problem("copies are sent over HTTP/1.1").help("name an upstream with `protocol = \"http1\"`")),
+        }
+    });
     let per_million = table.optional("percent", percent).unwrap_or(1_000_000);
     let body_bytes = table.optional("body_bytes", |node| node.size(BODY)).unwrap_or(64 << 10);
     let max_requests = table.optional("max_requests", |node| node.integer(REQUESTS)).map_or(100, to_usize);

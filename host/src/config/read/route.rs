@@ -113,7 +113,7 @@ impl<'a> Reader<'_, 'a> {
         let websocket = table.optional("websocket", |node| {
             let read = websocket(node, &matches, &target)?;
             match &target {
-                Target::Upstream(upstream) if read.is_some() && self.speaks_http2(*upstream) => {
+                Target::Upstream(upstream) if read.is_some() && self.speak_http2(*upstream, split.as_ref()) => {
                     let problem = node.problem("no WebSocket is opened to an upstream over HTTP/2");
                     Err(problem.help("give it an upstream with `protocol = \"http1\"`"))
                 }
@@ -125,7 +125,7 @@ impl<'a> Reader<'_, 'a> {
         let cache = table.optional("cache", |node| {
             cache::of_route(node, &self.names.caches, self.caches, &scope, (&matches, &target))
         });
-        let mirror = table.optional("mirror", |node| mirror::mirror(node, &self.names.upstreams, &target));
+        let mirror = table.optional("mirror", |node| mirror::mirror(node, self.names, &target));
         let request = table.optional("request", |node| mapping::request(node, &scope, &target));
         let response = table.optional("response", |node| mapping::response(node, &scope, &target));
         let route = Route {
@@ -243,8 +243,11 @@ impl<'a> Reader<'_, 'a> {
         refer(node, "upstream", &self.names.upstreams)
     }
 
-    fn speaks_http2(&self, upstream: usize) -> bool {
-        self.names.upstreams.get(upstream).is_some_and(|name| self.names.http2.contains(name))
+    /// Whether HTTP/2 is spoken to an upstream, or to another of several.
+    fn speak_http2(&self, upstream: usize, split: Option<&Split>) -> bool {
+        let others = split.iter().flat_map(|split| &split.upstreams).map(|(index, _)| *index);
+        let mut names = others.chain([upstream]).filter_map(|index| self.names.upstreams.get(index));
+        names.any(|name| self.names.http2.contains(name))
     }
 
     fn plugins(&self, node: Node<'a>) -> Result<Vec<usize>, Problem> {
