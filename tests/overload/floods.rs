@@ -99,10 +99,13 @@ fn rapid_resets_end() {
 
 #[test]
 fn resets_that_we_are_made_to_send_end() {
-    // MadeYouReset: a window beyond what there may be is an error of its stream.
-    ends_as_flood(&[], |number| {
-        [request(stream(number)), frame(8, 0, stream(number), &[0x7f, 0xff, 0xff, 0xff])].concat()
+    // MadeYouReset: a window beyond what there may be is an error of its stream. No answer may come before it.
+    let upstream = holding();
+    let gateway = Gateway::start(&all(""), &upstream);
+    flood(&gateway, &[], |number| {
+        [held(stream(number)), frame(8, 0, stream(number), &[0x7f, 0xff, 0xff, 0xff])].concat()
     });
+    assert_eq!(gateway.metric_at(&ended("http2_flood"), 1), 1);
 }
 
 #[test]
