@@ -212,7 +212,7 @@ impl Server {
 /// How quotas stood when the last process ended.
 fn open_state(snapshot: &Snapshot) -> Result<Option<State>, StartError> {
     let Some(folder) = &snapshot.config.server.state else {
-        if snapshot.quotas().next().is_some() {
+        if snapshot.quotas().any(|quota| quota.redis.is_none()) {
             tracing::warn!("a restart forgets how quotas stand: `server.state` names a folder to keep it");
         }
         return Ok(None);
