@@ -82,13 +82,13 @@ async fn answer(
     limit(exchange, route, |chain| &chain.limits_of_authorizers)?;
     let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
-        Ok(body) => match &exchange.snapshot.config.routes[route].target {
+        Ok(body) => match exchange.snapshot.config.routes[route].target {
             // Boxed, so that a request without does not carry the room for it.
-            &Target::Upstream(index) if cached::is_concerned(exchange, route) => {
+            Target::Upstream(index) if cached::is_concerned(exchange, route) => {
                 let forwarded = Box::pin(cached::forward(worker, exchange, (route, index), peer, body));
                 forwarded.await.map(|body| (body, None))?
             }
-            &Target::Upstream(index) => {
+            Target::Upstream(index) => {
                 forward::forward(worker, exchange, (route, index), peer, body).await.map(|body| (body, None))?
             }
             _ => (configured(exchange, route)?, None),
