@@ -12,7 +12,10 @@ use bytes::Bytes;
 use http::{HeaderName, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::support::{Gateway, Reply, Upstream};
+use crate::support::{
+    Gateway, Process, Reply, Upstream,
+    raw::{ask, get as request},
+};
 
 /// Answers with how often it was asked, and with what `x-answer` lists: `:status=404|cache-control=max-age=60`. It answers 304
 /// when the tag is the one that is asked about.
@@ -90,6 +93,18 @@ async fn what_says_how_long_it_is_fresh_is_served_for_so_long_with_its_age() {
         (get(&gateway, "/", answer).await.text(), told(&get(&gateway, "/", answer).await)),
         ("3", (200, "4", ""))
     );
+}
+
+#[test]
+fn the_access_line_tells_what_the_cache_did() {
+    let upstream = counting();
+    let process = Process::start(&text("ttl = \"60s\""), &upstream);
+    for (path, expected) in [("/a", "miss"), ("/a", "hit"), ("/b", "miss")] {
+        ask(process.address(), request(path, ""));
+        assert_eq!(process.access_line(path)["cache"], expected);
+    }
+    ask(process.address(), request("/", ""));
+    assert!(process.access_line("/").get("cache").is_none());
 }
 
 #[tokio::test]
@@ -229,6 +244,20 @@ async fn an_answer_is_for_requests_that_agree_on_what_it_varies_by() {
         assert_eq!(ask(accept).await, body, "{accept}");
     }
     assert_eq!(gateway.get("/a").await.text(), "4");
+}
+
+#[tokio::test]
+async fn a_coding_is_for_clients_that_ask_for_the_same_also_where_the_answer_does_not_say_so() {
+    let upstream = counting();
+    let gateway = gateway("", &upstream);
+    let ask = async |accept: &str| {
+        let call = gateway.get("/a").header("accept-encoding", accept);
+        let reply = call.header("x-answer", "content-encoding=gzip|cache-control=max-age=60").await;
+        reply.text().to_owned()
+    };
+    for (accept, body) in [("gzip", "1"), ("gzip", "1"), ("br", "2"), ("gzip", "1")] {
+        assert_eq!(ask(accept).await, body, "{accept}");
+    }
 }
 
 #[tokio::test]

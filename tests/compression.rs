@@ -50,6 +50,7 @@ fn decoded(coding: &str, body: &[u8]) -> std::io::Result<String> {
     let mut text = String::new();
     match coding {
         "gzip" => flate2::read::GzDecoder::new(body).read_to_string(&mut text),
+        "zstd" => zstd::Decoder::new(body)?.read_to_string(&mut text),
         "br" => brotli::Decompressor::new(body, 4096).read_to_string(&mut text),
         other => panic!("{other}"),
     }?;
@@ -65,9 +66,12 @@ async fn an_answer_is_compressed_as_its_client_wants_and_says_what_is_true_of_th
     let upstream = upstream();
     let gateway = Gateway::start(ON, &upstream);
     for http2 in [false, true] {
-        for (accept, expected) in
-            [("gzip, deflate, br, zstd", "br"), ("gzip, br", "br"), ("gzip", "gzip"), ("br;q=0.1, *;q=0.5", "gzip")]
-        {
+        for (accept, expected) in [
+            ("gzip, deflate, br, zstd", "zstd"),
+            ("gzip, br", "br"),
+            ("gzip", "gzip"),
+            ("br;q=0.1, *;q=0.5, zstd;q=0", "gzip"),
+        ] {
             for path in ["/20000", "/300000"] {
                 let call =
                     get(&gateway, path, accept).header("x-answer", "etag=\"a\"|content-md5=x|accept-ranges=bytes");
@@ -163,7 +167,7 @@ async fn filters_and_the_cache_have_bodies_as_they_are() {
     let more = "[caches.c]\nttl = \"60s\"\n[plugins.body]\ncomponent = \"{guests}/probe-body.wasm\"\nconfig = { response = { upper = true } }\n";
     let route = ON.replace("compression", "plugins = [\"body\"]\ncache = \"c\"\ncompression");
     let gateway = Gateway::start(&format!("{more}{route}"), &upstream);
-    for (accept, expected) in [("gzip", Some("gzip")), ("br", Some("br")), ("x", None)] {
+    for (accept, expected) in [("gzip", Some("gzip")), ("br", Some("br")), ("zstd", Some("zstd")), ("x", None)] {
         let reply = get(&gateway, "/5000", accept).await;
         let body = expected.map_or_else(|| reply.text().to_owned(), |coding| decoded(coding, &reply.body).unwrap());
         assert_eq!((coding(&reply), body), (expected, text(5000).to_ascii_uppercase()));
@@ -173,7 +177,7 @@ async fn filters_and_the_cache_have_bodies_as_they_are() {
 
 #[test]
 fn what_has_come_is_let_out_at_once() {
-    for (coding, codec) in [("gzip", 0), ("br", 1)] {
+    for (coding, codec) in [("gzip", 0), ("br", 1), ("zstd", 2)] {
         let (go, gate) = std::sync::mpsc::channel::<()>();
         let gate = Mutex::new(gate);
         let upstream = RawUpstream::start(move |raw| {
@@ -204,7 +208,8 @@ fn begun(codec: usize, piece: &[u8]) -> String {
     let mut text = [0; 6];
     match codec {
         0 => flate2::read::GzDecoder::new(piece).read_exact(&mut text),
-        _ => brotli::Decompressor::new(piece, 4096).read_exact(&mut text),
+        1 => brotli::Decompressor::new(piece, 4096).read_exact(&mut text),
+        _ => zstd::Decoder::new(piece).unwrap().read_exact(&mut text),
     }
     .unwrap();
     String::from_utf8(text.to_vec()).unwrap()
@@ -218,13 +223,13 @@ fn a_body_that_breaks_off_never_looks_whole() {
         raw.send(format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 60000\r\n\r\n{body}"));
     });
     let gateway = Gateway::start(ON, &upstream);
-    for coding in ["gzip", "br"] {
+    for coding in ["gzip", "br", "zstd"] {
         let answer = ask(gateway.address(), format!("GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: {coding}\r\n\r\n"));
         assert_eq!((answer.whole, answer.header("content-encoding")), (false, Some(coding)));
         // Not even to a client that does not look at the framing.
         assert!(decoded(coding, &answer.body).is_err(), "{coding}");
     }
-    assert_eq!(gateway.metric_at("gatehouse_failures_total{code=\"upstream_broken\"}", 2), 2);
+    assert_eq!(gateway.metric_at("gatehouse_failures_total{code=\"upstream_broken\"}", 3), 3);
 }
 
 #[tokio::test]

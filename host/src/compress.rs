@@ -3,7 +3,6 @@
 //! The last thing that happens to a body: filters and caches see it as it is.
 
 mod body;
-mod encoder;
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -85,12 +84,9 @@ pub(crate) fn apply(
     vary(&mut head.headers);
     let Negotiated::Coding(coding) = wanted else { return };
     if !asked_head {
-        let source = std::mem::replace(body, AnswerBody::Empty);
-        match Compressed::new(source, coding, rules) {
-            Ok(compressed) => *body = AnswerBody::Piped(Box::pin(compressed)),
-            // As many as may be are at it.
-            Err(source) => return *body = source,
-        }
+        // As many as may be are at it: it passes as it is.
+        let Some(compressed) = Compressed::of(body, coding, rules) else { return };
+        *body = AnswerBody::Piped(Box::pin(compressed));
     }
     tell(coding, &mut head.headers);
 }
@@ -184,14 +180,14 @@ mod tests {
         };
         for (values, coding) in [
             (&[][..], "identity"),
-            (&["gzip, deflate, br, zstd"], "br"),
+            (&["gzip, deflate, br, zstd"], "zstd"),
             (&["gzip, br"], "br"),
             (&["gzip", "br;q=0.5"], "gzip"),
             (&["GZIP;Q=0.5"], "gzip"),
             (&["x-gzip"], "gzip"),
-            (&["*"], "br"),
-            (&["*;q=0.1, br;q=0"], "gzip"),
-            (&["*, br;q=0.000, gzip;q=0.0"], "identity"),
+            (&["*"], "zstd"),
+            (&["*;q=0.1, zstd;q=0"], "br"),
+            (&["*, zstd;q=0, br;q=0.000, gzip;q=0.0"], "identity"),
             (&["gzip;q=2, br;q=x", "br;level=3"], "identity"),
             (&["identity", "deflate", "gzipped", ""], "identity"),
             (&["br ; q=0.2 , gzip ; q=0.3"], "gzip"),

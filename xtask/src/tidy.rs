@@ -25,7 +25,7 @@ pub(crate) struct Options {
 }
 
 /// Where our own Rust code is.
-const SOURCES: [&str; 8] = ["host", "sdk/rust", "plugins", "tests", "examples", "bench", "xtask", "fuzz"];
+const SOURCES: [&str; 9] = ["encoders", "host", "sdk/rust", "plugins", "tests", "examples", "bench", "xtask", "fuzz"];
 
 /// A place that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -100,7 +100,9 @@ mod tests {
 
     fn of(fields: &[&'static str]) -> Control {
         let mut headers = HeaderMap::new();
-        fields.iter().for_each(|field| drop(headers.append(CACHE_CONTROL, HeaderValue::from_static(field))));
+        for field in fields {
+            headers.append(CACHE_CONTROL, HeaderValue::from_static(field));
+        }
         Control::of(&headers)
     }
 

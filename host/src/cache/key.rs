@@ -9,7 +9,10 @@ use std::{
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{AUTHORIZATION, COOKIE, FORWARDED, HOST, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, VARY, VIA},
+    header::{
+        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, COOKIE, FORWARDED, HOST, IF_MATCH, IF_RANGE,
+        IF_UNMODIFIED_SINCE, RANGE, VARY, VIA,
+    },
     uri::PathAndQuery,
 };
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -178,6 +181,10 @@ pub(crate) fn varies_by(answer: &HeaderMap, reserved: &[HeaderName]) -> Option<V
                 names.push(name);
             }
         }
+    }
+    // Upstreams that compress forget to say so.
+    if answer.contains_key(CONTENT_ENCODING) && !names.contains(&ACCEPT_ENCODING) {
+        names.push(ACCEPT_ENCODING);
     }
     (names.len() <= VARIES).then_some(names)
 }

@@ -9,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use gatehouse_encoders::Encoder;
 use http_body::{Body, Frame};
 
-use super::encoder::Encoder;
 use crate::{
     answer::AnswerBody,
     body::Broken,
@@ -62,12 +62,16 @@ pub(super) struct Compressed {
 }
 
 impl Compressed {
-    /// The body as it is where as many are compressed as may be.
-    pub(super) fn new(source: AnswerBody, coding: Coding, rules: &Compression) -> Result<Self, AnswerBody> {
-        let Some(at_work) = AtWork::begin() else { return Err(source) };
-        let Ok(encoder) = Encoder::new(coding, rules) else { return Err(source) };
-        Ok(Self {
-            source,
+    /// Takes a body; None, and leaves it, where as many are compressed as may be.
+    pub(super) fn of(body: &mut AnswerBody, coding: Coding, rules: &Compression) -> Option<Self> {
+        let at_work = AtWork::begin()?;
+        let encoder = match coding {
+            Coding::Gzip => Encoder::gzip(rules.gzip_level),
+            Coding::Brotli => Encoder::brotli(rules.brotli_level),
+            Coding::Zstd => Encoder::zstd(rules.zstd_level).ok()?,
+        };
+        Some(Self {
+            source: std::mem::replace(body, AnswerBody::Empty),
             encoder: Some(encoder),
             piece: Bytes::new(),
             held: false,

@@ -173,6 +173,7 @@ impl Fetch<'_> {
             Ok(body) => Ok(self.keep(exchange, body, began, flight)),
             Err(failure) => {
                 land(flight, false);
+                used(exchange, self.cache, CacheUse::Miss, "fwd=uri-miss");
                 Err(failure)
             }
         }

@@ -7,13 +7,14 @@ use crate::config::{
     value::{Node, Table},
 };
 
-const CODINGS: [(&str, Coding); 2] = [("br", Coding::Brotli), ("gzip", Coding::Gzip)];
+const CODINGS: [(&str, Coding); 3] = [("zstd", Coding::Zstd), ("br", Coding::Brotli), ("gzip", Coding::Gzip)];
 
 pub(super) fn compression(mut table: Table<'_>) -> Compression {
     let default = Compression::default();
     let mut level = |key, from, default| table.optional(key, |node| node.integer(from..=9)).map_or(default, to_u32);
     let gzip_level = level("gzip_level", 1, default.gzip_level);
     let brotli_level = level("brotli_level", 0, default.brotli_level);
+    let zstd_level = level("zstd_level", 1, default.zstd_level);
     let read = Compression {
         all_routes: table.optional("all_routes", Node::boolean).unwrap_or(default.all_routes),
         encodings: table.optional("encodings", encodings).unwrap_or(default.encodings),
@@ -21,6 +22,7 @@ pub(super) fn compression(mut table: Table<'_>) -> Compression {
         content_types: table.optional("content_types", |node| node.list(media_type)).unwrap_or_default(),
         gzip_level,
         brotli_level,
+        zstd_level,
     };
     table.finish(&[
         ("enabled", "write `all_routes = true`, or `compression = true` in `[routes.NAME]`"),
@@ -30,7 +32,7 @@ pub(super) fn compression(mut table: Table<'_>) -> Compression {
         ("min_size", "it is called `min_bytes`"),
         ("min_length", "it is called `min_bytes`"),
         ("minimum_compression_size", "it is called `min_bytes`"),
-        ("level", "there are `gzip_level` and `brotli_level`"),
+        ("level", "there are `gzip_level`, `brotli_level` and `zstd_level`"),
     ]);
     read
 }
