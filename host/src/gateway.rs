@@ -91,8 +91,8 @@ async fn answer(
     limit(exchange, route, worker.index, |chain| &chain.after).await?;
     let body = chain::validate(exchange, route, body).await?;
     let made = match chain::on_request(exchange, route, worker.index, body).await {
-        Ok(body) => match &exchange.snapshot.config.routes[route].target {
-            &Target::Upstream(only) => {
+        Ok(body) => match exchange.snapshot.config.routes[route].target {
+            Target::Upstream(only) => {
                 mapping::request(exchange, route)?;
                 let to = (route, split::choose(exchange, route, only));
                 let body = match cached::is_concerned(exchange, route) {
