@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use gatehouse_encoders::Encoder;
+use http::HeaderMap;
 use http_body::{Body, Frame};
 
 use crate::{
@@ -56,6 +57,8 @@ pub(super) struct Compressed {
     /// Whether something is in the encoder that has not come out.
     held: bool,
     source_ended: bool,
+    /// What came behind the body.
+    trailers: Option<HeaderMap>,
     /// Whether others are to run before the next piece.
     tired: bool,
     _at_work: AtWork,
@@ -76,6 +79,7 @@ impl Compressed {
             piece: Bytes::new(),
             held: false,
             source_ended: false,
+            trailers: None,
             tired: false,
             _at_work: at_work,
         })
@@ -103,7 +107,10 @@ impl Compressed {
             }
             match Pin::new(&mut self.source).poll_frame(cx) {
                 Poll::Ready(Some(frame)) => {
-                    self.piece = frame?.into_data().unwrap_or_default();
+                    match frame?.into_data() {
+                        Ok(data) => self.piece = data,
+                        Err(other) => self.trailers = other.into_trailers().ok(),
+                    }
                     self.source_ended = self.source.is_end_stream();
                 }
                 Poll::Ready(None) => self.source_ended = true,
@@ -130,6 +137,7 @@ impl Body for Compressed {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         match this.advance(cx) {
+            Ok(Poll::Ready(None)) => Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
             Ok(polled) => polled.map(|data| data.map(|data| Ok(Frame::data(data)))),
             Err(broken) => {
                 this.encoder = None;
@@ -139,6 +147,6 @@ impl Body for Compressed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.encoder.is_none()
+        self.encoder.is_none() && self.trailers.is_none()
     }
 }
