@@ -21,10 +21,20 @@ pub(crate) enum Dialect {
     V31,
 }
 
+/// OpenAPI 3.1 section 4.8.24.7: its own, which is that with some words more, and JSON Schema 2020-12.
+const DIALECTS: [&str; 2] =
+    ["https://spec.openapis.org/oas/3.1/dialect/", "https://json-schema.org/draft/2020-12/schema"];
+
 /// What a document is in; else why it cannot be read.
 pub(crate) fn dialect(root: &Place) -> Result<Dialect, String> {
     let version = root.child("openapi");
     let text = version.value().and_then(Value::as_str);
+    let named = root.child("jsonSchemaDialect");
+    if let Some(name) = named.value()
+        && !name.as_str().is_some_and(|name| DIALECTS.iter().any(|known| name.starts_with(known)))
+    {
+        return Err(named.wrong("only schemas of JSON Schema 2020-12 are read"));
+    }
     match text {
         Some(text) if text.starts_with("3.0") => Ok(Dialect::V30),
         Some(text) if text.starts_with("3.1") => Ok(Dialect::V31),

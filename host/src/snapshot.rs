@@ -382,7 +382,7 @@ fn redis(
     metrics: &Metrics,
     problems: &mut Vec<Problem>,
 ) -> Vec<Arc<Redis>> {
-    let mut load = |redis: &config::Redis| {
+    let load = |redis: &config::Redis| {
         let tls = redis.tls.then(|| config::UpstreamTls { ca: redis.ca.clone(), ..Default::default() });
         let loaded = tls.map(|tls| Connector::load(&tls, config::Protocol::Http1, &redis.host, None));
         let connector = good(loaded, config, &["redis", &redis.name], problems);
@@ -391,7 +391,7 @@ fn redis(
         let new = || Redis::new(redis.clone(), connector.clone(), config.server.workers, metrics.redis(&redis.name));
         known.cloned().unwrap_or_else(new)
     };
-    config.redis.iter().map(|redis| load(redis)).collect()
+    config.redis.iter().map(load).collect()
 }
 
 /// The endpoints of an upstream as they serve. What is known of one goes on to hold.

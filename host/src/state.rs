@@ -129,7 +129,7 @@ fn keep(state: &State, gateway: &Gateway, stopped: &Receiver<()>) {
         let ends = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
         let snapshot = gateway.snapshot();
         // All are asked: what has changed is not told twice.
-        let changed = snapshot.quotas().fold(false, |changed, quota| quota.has_changed() || changed);
+        let changed = snapshot.quotas().filter(|quota| quota.has_changed()).count() > 0;
         if changed {
             let written = panics::catch(|| state.write(snapshot.quotas()));
             let failed = match written {

@@ -241,6 +241,10 @@ fn what_is_wrong_with_a_document_is_told_with_its_line_and_its_pointer() {
     for (document, expected) in [
         ("openapi: [", "api.yaml:2: is not YAML".to_owned()),
         ("swagger: '2.0'", "api.yaml:1:/swagger: this is OpenAPI 2.0: convert it to 3.0".to_owned()),
+        (
+            "openapi: 3.1.0\njsonSchemaDialect: http://json-schema.org/draft-07/schema#",
+            "api.yaml:2:/jsonSchemaDialect: only schemas of".to_owned(),
+        ),
         ("openapi: 4.0.0", "api.yaml:1:/openapi: only OpenAPI 3.0 and 3.1 are read".to_owned()),
         (&of("{ type: strin }"), format!("{at}/type: this is no JSON Schema: ")),
         (&of("{ pattern: '(?=a)' }"), format!("{at}/pattern: this is no JSON Schema: it is not a \"regex\"")),

@@ -42,7 +42,7 @@ pub(super) fn why(
             Some(format!("no longer required: {}", gone.join(", ")))
         }
         ["validators", _, "required_headers" | "required_query" | "checks"]
-            if !gone.is_empty() && !(at[2] == "checks" && new.is_none()) =>
+            if !gone.is_empty() && (at[2] != "checks" || new.is_some()) =>
         {
             Some(format!("no longer required: {}", gone.join(", ")))
         }

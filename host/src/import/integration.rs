@@ -18,6 +18,9 @@ pub(super) enum Target {
     Nothing,
 }
 
+/// Names and what they are.
+type Pairs = Vec<(String, String)>;
+
 /// How a path changes on its way: the configuration of the plugin transform.
 #[derive(Clone)]
 pub(super) struct Rewrite(pub(super) Vec<(&'static str, String)>);
@@ -178,7 +181,7 @@ impl Import<'_> {
     }
 
     /// `requestParameters`: which parameters of the path have which names in the URI, and which headers are set.
-    fn parameters(&mut self, place: &Place) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    fn parameters(&mut self, place: &Place) -> (Pairs, Pairs) {
         let (mut renamed, mut headers) = (Vec::new(), Vec::new());
         for (name, at) in place.child("requestParameters").children() {
             let from = at.value().and_then(Value::as_str).unwrap_or_default();

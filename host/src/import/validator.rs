@@ -86,7 +86,8 @@ impl Import<'_> {
         table.text("openapi", &self.named(&self.options.document));
         let checks: Vec<String> = [("parameters", parameters), ("body", body)]
             .into_iter()
-            .filter_map(|(name, is)| is.then(|| name.to_owned()))
+            .filter(|&(_, is)| is)
+            .map(|(name, _)| name.to_owned())
             .collect();
         if checks.len() < 2 {
             table.value("checks", list(&checks));

@@ -33,8 +33,11 @@ const LEAST: u64 = 1_000;
 pub(crate) struct Loading {
     documents: Documents,
     apis: RefCell<BTreeMap<PathBuf, Arc<Api>>>,
-    schemas: RefCell<BTreeMap<(PathBuf, String), (Arc<Schema>, Arc<Value>)>>,
+    schemas: RefCell<BTreeMap<(PathBuf, String), Made>>,
 }
+
+/// A schema, and its text.
+type Made = (Arc<Schema>, Arc<Value>);
 
 struct Api {
     dialect: Dialect,
@@ -59,11 +62,7 @@ impl Loading {
     }
 
     /// A schema with its text; None where there is none.
-    pub(super) fn schema(
-        &self,
-        place: &Place,
-        dialect: Dialect,
-    ) -> Result<Option<(Arc<Schema>, Arc<Value>)>, Vec<String>> {
+    pub(super) fn schema(&self, place: &Place, dialect: Dialect) -> Result<Option<Made>, Vec<String>> {
         if place.value().is_none() {
             return Ok(None);
         }

@@ -105,7 +105,7 @@ impl Parameter {
             Form::Deep(..) => return self.hold_deep(exchange, steps),
             _ => self.texts(exchange, path),
         };
-        if texts.iter().all(|text| text.trim().is_empty()) && !(self.empty && !texts.is_empty()) {
+        if texts.iter().all(|text| text.trim().is_empty()) && (!self.empty || texts.is_empty()) {
             if self.required {
                 return Err(Fault::Missing(self.title()));
             }
