@@ -7,8 +7,8 @@ mod held;
 mod http2;
 mod process;
 pub(crate) mod raw;
-pub(crate) mod streams;
 mod redis;
+pub(crate) mod streams;
 pub(crate) mod tls;
 mod upstream;
 

@@ -77,7 +77,22 @@ pub fn diff(old: &Config, new: &Config) -> Difference {
 }
 
 /// Tables whose keys are names.
-const NAMED: [&str; 8] = ["listeners", "upstreams", "plugins", "rate_limits", "cors", "validators", "errors", "routes"];
+const NAMED: &[&str] = &[
+    "listeners",
+    "upstreams",
+    "plugins",
+    "rate_limits",
+    "redis",
+    "quotas",
+    "concurrency_limits",
+    "usage_plans",
+    "api_keys",
+    "cors",
+    "validators",
+    "caches",
+    "errors",
+    "routes",
+];
 
 /// Whether a section is the same, however it is written: only of those without files and references.
 fn equal(old: &Config, new: &Config, kind: &str) -> bool {
@@ -87,8 +102,13 @@ fn equal(old: &Config, new: &Config, kind: &str) -> bool {
         "limits" => same(&old.limits, &new.limits),
         "log" => same(&old.log, &new.log),
         "admin" => old.admin == new.admin,
+        "overload" => old.overload == new.overload,
+        "compression" => same(&old.compression, &new.compression),
         "upstreams" => old.upstreams == new.upstreams,
         "rate_limits" => old.rate_limits == new.rate_limits,
+        "quotas" => old.quotas == new.quotas,
+        "concurrency_limits" => old.concurrency_limits == new.concurrency_limits,
+        "caches" => old.caches == new.caches,
         "cors" => old.cors == new.cors,
         "errors" => same(&old.errors, &new.errors),
         // What they name is compared where it is used, at one stage or, without any, in the table of each.

@@ -1,17 +1,25 @@
 //! Counters for operators, in the text format of Prometheus. Label sets are resolved when a configuration is loaded, so
 //! that counting is one atomic addition.
 
+mod labels;
+
 use std::sync::{
     Arc, Mutex, OnceLock, Weak,
     atomic::{AtomicU64, Ordering},
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use tokio::{sync::Semaphore, time::Instant};
+
+use labels::{
+    CacheLabels, CacheUseLabels, EndpointLabels, FailureLabels, LimitLabels, MirrorLabels, PlanLabels, PluginLabels,
+    QuotaLabels, ReasonLabels, RedisLabel, RedisLabels, ResultLabels, RouteLabels, SplitLabels, StatusLabels,
+    UpstreamLabels,
+};
 
 use crate::{
     cache::{Cache, CacheUse},
@@ -99,53 +107,6 @@ impl Drop for Alive {
     }
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RouteLabels {
-    route: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct FailureLabels {
-    code: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct PluginLabels {
-    plugin: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ResultLabels {
-    result: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StatusLabels {
-    status: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct UpstreamLabels {
-    upstream: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EndpointLabels {
-    upstream: String,
-    endpoint: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct CacheLabels {
-    cache: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct CacheUseLabels {
-    cache: String,
-    result: String,
-}
-
 /// The counters of a response cache.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CacheMetrics {
@@ -162,51 +123,6 @@ impl CacheMetrics {
     pub(crate) fn used(&self, how: CacheUse) {
         self.uses[how as usize].inc();
     }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct LimitLabels {
-    limit: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct QuotaLabels {
-    quota: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct PlanLabels {
-    plan: String,
-    result: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RedisLabel {
-    redis: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RedisLabels {
-    redis: String,
-    result: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct SplitLabels {
-    route: String,
-    upstream: String,
-    status: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct MirrorLabels {
-    route: String,
-    result: String,
 }
 
 /// The counters of one plugin.

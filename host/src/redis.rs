@@ -131,13 +131,12 @@ impl Redis {
     async fn ask_over(&self, connection: &mut Connection, asked: &[Asked<'_>]) -> io::Result<Vec<Taken>> {
         let words = script::words(&self.config.prefix, asked);
         let mut answer = connection.ask(&script::by_digest(&words)).await?;
-        if matches!(&answer, Answer::Error(why) if why.starts_with("NOSCRIPT")) {
+        if let Answer::NoScript = answer {
             answer = connection.ask(&script::whole(&words)).await?;
         }
         match answer {
             Answer::Numbers(numbers) => script::taken(&numbers, asked),
-            Answer::Error(why) => Err(io::Error::other(why)),
-            Answer::Text(_) => Err(io::Error::other("no list of numbers")),
+            Answer::NoScript => Err(io::Error::other("it does not keep the script that it was sent")),
         }
     }
 

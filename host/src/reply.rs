@@ -44,9 +44,7 @@ pub(crate) fn of_failure(failure: &Failure, id: RequestId) -> Response<Bytes> {
         Failure::IdentityMissing { .. } | Failure::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        Failure::RateLimited { wait, .. }
-        | Failure::QuotaExceeded { wait, .. }
-        | Failure::Overloaded { wait, .. } => {
+        Failure::RateLimited { wait, .. } | Failure::QuotaExceeded { wait, .. } | Failure::Overloaded { wait, .. } => {
             headers.insert(RETRY_AFTER, HeaderValue::from(*wait));
         }
         failure if failure.retryable() => {

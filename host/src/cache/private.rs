@@ -57,8 +57,9 @@ pub(crate) fn tag(config: &Config, route: &Route, rules: &CacheRules) -> u64 {
     let only = if let Target::Upstream(index) = route.target { Some(index) } else { None };
     let endpoints: Vec<_> = only.into_iter().chain(split).map(|index| &config.upstreams[index].endpoints).collect();
     let Route { name, matches, authorize, upstream_headers, request, .. } = route;
-    let text =
-        format!("{name} {matches:?} {authorize:?} {upstream_headers:?} {request:?} {plugins:?} {endpoints:?} {rules:?}");
+    let text = format!(
+        "{name} {matches:?} {authorize:?} {upstream_headers:?} {request:?} {plugins:?} {endpoints:?} {rules:?}"
+    );
     let mut hasher = SipHasher13::new();
     hasher.write(text.as_bytes());
     hasher.finish()

@@ -20,7 +20,16 @@ pub(super) fn why(
         }
         ["routes", _] if old.is_none() && !has(new, "plugins") => some("no plugin decides who may use it"),
         ["routes", _, "plugins"] if !gone.is_empty() => Some(format!("no longer in its chain: {}", gone.join(", "))),
-        ["routes", _, "rate_limits"] if !gone.is_empty() => Some(format!("no longer limited by {}", gone.join(", "))),
+        ["routes", _, "rate_limits" | "quotas" | "concurrency_limits"] if !gone.is_empty() => {
+            Some(format!("no longer limited by {}", gone.join(", ")))
+        }
+        ["routes", _, "api_key"] if new.is_none() => some("its requests need no API key"),
+        ["api_keys", _, "enabled"] if new != Some(&Value::Bool(false)) => some("the key is accepted"),
+        ["usage_plans", _, "routes"] if new.is_none() || !come.is_empty() => some("its keys may use more"),
+        ["redis", _, "when_away"] if becomes("open") => some("without an answer all pass"),
+        ["caches", _, "shared"] | ["routes", _, "cache", "shared"] if new == Some(&Value::Bool(true)) => {
+            some("its answers are for everybody who gets through")
+        }
         ["routes", _, "validate"] if new.is_none() => some("its requests are no longer validated"),
         ["routes", _, "authorize"] if becomes("any") => some("one authorizer is enough"),
         ["routes", _, "cors"] if old.is_none() => some("other origins' pages may use it"),

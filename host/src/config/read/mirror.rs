@@ -27,7 +27,9 @@ pub(super) fn mirror(node: Node<'_>, names: &Names<'_>, target: &Target) -> Resu
         let upstream = refer(node, "upstream", &names.upstreams)?;
         match names.http2.contains(&names.upstreams[upstream]) {
             false => Ok(upstream),
-            true => Err(node.problem("copies are sent over HTTP/1.1").help("name an upstream with `protocol = \"http1\"`")),
+            true => {
+                Err(node.problem("copies are sent over HTTP/1.1").help("name an upstream with `protocol = \"http1\"`"))
+            }
         }
     });
     let per_million = table.optional("percent", percent).unwrap_or(1_000_000);

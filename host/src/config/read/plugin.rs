@@ -15,7 +15,18 @@ use crate::config::{
 
 /// They mean something else in `${NAME.…}`.
 const RESERVED: &[&str] = &[
-    "auth", "request", "response", "path", "header", "query", "cookie", "env", "tls", "error", "upstream", "api_key",
+    "auth",
+    "request",
+    "response",
+    "path",
+    "header",
+    "query",
+    "cookie",
+    "env",
+    "tls",
+    "error",
+    "upstream",
+    "api_key",
     "usage_plan",
 ];
 
