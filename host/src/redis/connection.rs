@@ -54,7 +54,7 @@ impl Connection {
         for word in words {
             command.arg(word);
         }
-        match self.asked.send_packed_command(&command).await {
+        match self.asked.send_packed_command(&command).await.and_then(Value::extract_error) {
             Ok(Value::Array(numbers)) => numbers.iter().map(number).collect::<Option<_>>().map(Answer::Numbers),
             Err(error) if error.code() == Some("NOSCRIPT") => Some(Answer::NoScript),
             Err(error) => return Err(failed(error)),
