@@ -99,8 +99,8 @@ fn the_full_configuration_loads() {
     let times = |route: &Route| route.websocket.map(|it| (it.idle_timeout.as_secs(), it.max_time.as_secs()));
     assert_eq!((times(pet), times(&config.routes[1])), (Some((300, 43_200)), None));
     let minutes = |time: Option<Duration>| time.map(|time| time.as_secs() / 60);
-    let Timeouts { first_byte, idle, body_idle } = pet.timeouts;
-    assert_eq!([first_byte, idle, body_idle].map(minutes), [Some(2), Some(60), Some(60)]);
+    let Timeouts { first_byte, idle, total, body_idle } = pet.timeouts;
+    assert_eq!([first_byte, idle, total, body_idle].map(minutes), [Some(2), Some(60), Some(180), Some(60)]);
     assert_eq!(config.routes[1].timeouts, Timeouts::default());
 }
 

@@ -7,6 +7,7 @@ mod admit;
 mod cached;
 mod forward;
 mod peer;
+mod total;
 mod upgrade;
 
 pub(crate) use peer::{Attributes, Peer};
@@ -95,10 +96,10 @@ async fn answer(
             Target::Upstream(only) => {
                 mapping::request(exchange, route)?;
                 let to = (route, split::choose(exchange, route, only));
-                let body = match cached::is_concerned(exchange, route) {
-                    false => forward::forward(worker, exchange, to, peer, body).await?,
-                    // Boxed, so that a request without does not carry the room for it.
-                    true => Box::pin(cached::forward(worker, exchange, to, peer, body)).await?,
+                // Boxed, so that a request without does not carry the room for it.
+                let body = match exchange.snapshot.config.routes[route].timeouts.total {
+                    None => ask(worker, exchange, to, peer, body).await?,
+                    Some(most) => Box::pin(total::within(most, ask(worker, exchange, to, peer, body))).await?,
                 };
                 mapping::response(exchange, route);
                 (body, None)
@@ -109,6 +110,20 @@ async fn answer(
         Err(stop) => return Err(stop),
     };
     chain::on_response(exchange, route, worker.index, made.0, made.1).await
+}
+
+/// Asks the upstream of an index, or what is kept of its answers.
+async fn ask(
+    worker: &Rc<Worker>,
+    exchange: &mut Arc<Exchange>,
+    to: (usize, usize),
+    peer: &Peer,
+    body: RequestBody,
+) -> Result<AnswerBody, Failure> {
+    match cached::is_concerned(exchange, to.0) {
+        false => forward::forward(worker, exchange, to, peer, body).await,
+        true => Box::pin(cached::forward(worker, exchange, to, peer, body)).await,
+    }
 }
 
 /// The answer of a route that has it in the configuration.

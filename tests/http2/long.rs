@@ -64,6 +64,43 @@ fn a_client_that_leaves_a_poll_takes_the_upstream_connection_with_it_at_once() {
     assert!(bytes == 0 && waited < Duration::from_secs(2), "{bytes} {waited:?}");
 }
 
+#[test]
+fn an_answer_that_goes_on_for_longer_than_all_of_it_may_take_is_broken_off() {
+    // A chunk each 20 ms is never idle.
+    let upstream = RawUpstream::start(|raw| {
+        raw.request();
+        raw.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        while raw.try_send("1\r\na\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let gateway = Gateway::start("[routes.all]\nupstream = \"up\"\ntimeouts = { total = \"300ms\" }\n", &upstream);
+    let begun = Instant::now();
+    let answer = Raw::connect(gateway.address()).send(get("/", "")).response();
+    let took = begun.elapsed();
+    assert!(answer.status() == 200 && !answer.whole && answer.body.len() > 2, "{answer:?}");
+    assert!(took > Duration::from_millis(290) && took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn an_answer_that_does_not_begin_in_all_of_its_time_is_504_and_one_in_time_is_whole() {
+    let upstream = RawUpstream::start(|raw| {
+        while let Some(seen) = raw.request() {
+            if seen.head.starts_with("GET /never ") {
+                raw.drain();
+                return;
+            }
+            raw.send(ok("hello"));
+        }
+    });
+    let gateway = Gateway::start("[routes.all]\nupstream = \"up\"\ntimeouts = { total = \"300ms\" }\n", &upstream);
+    let mut client = Raw::connect(gateway.address());
+    assert_eq!(client.send(get("/never", "")).response().status(), 504);
+    let answer = client.send(get("/", "")).response();
+    assert!(answer.status() == 200 && answer.whole && answer.body == b"hello", "{answer:?}");
+    assert_eq!(gateway.metric("gatehouse_failures_total{code=\"upstream_timeout\"}"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_may_wait_longer_for_an_answer_or_shorter_than_its_upstream() {
     let times =

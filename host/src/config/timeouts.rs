@@ -9,6 +9,8 @@ pub struct Timeouts {
     pub first_byte: Option<Duration>,
     /// Instead of the upstream's `idle_timeout`.
     pub idle: Option<Duration>,
+    /// From when the upstream is asked to the last byte of its answer, retries included; default none.
+    pub total: Option<Duration>,
     /// Instead of `limits.body_idle_timeout`.
     pub body_idle: Option<Duration>,
 }

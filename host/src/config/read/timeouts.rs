@@ -10,7 +10,8 @@ const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::fro
 pub(super) fn timeouts(node: Node<'_>, target: &Target) -> Result<Timeouts, Problem> {
     let mut table = node.table()?;
     let mut time = |key| table.optional(key, |node| node.duration(TIMES));
-    let read = Timeouts { first_byte: time("first_byte"), idle: time("idle"), body_idle: time("body_idle") };
+    let (first_byte, idle) = (time("first_byte"), time("idle"));
+    let read = Timeouts { first_byte, idle, total: time("total"), body_idle: time("body_idle") };
     table.finish(&[
         ("first_byte_timeout", "it is called `first_byte`"),
         ("idle_timeout", "it is called `idle`"),
@@ -18,8 +19,8 @@ pub(super) fn timeouts(node: Node<'_>, target: &Target) -> Result<Timeouts, Prob
         ("connect", "`connect_timeout` belongs to the upstream"),
         ("connect_timeout", "it belongs to the upstream"),
         ("read", "it is called `first_byte`, or `idle` for the body"),
-        ("total", "an answer may take as long as it moves: choose `first_byte` or `idle`"),
-        ("request", "an answer may take as long as it moves: choose `first_byte` or `idle`"),
+        ("request", "it is called `total`"),
+        ("timeout", "it is called `total`"),
     ]);
     match target {
         Target::Upstream(_) => Ok(read),
