@@ -49,8 +49,9 @@ mod tests {
     #[test]
     fn what_the_process_takes_is_seen() {
         let before = resident().expect("the system tells");
-        let taken = vec![1_u8; 64 << 20];
+        // More than the other tests may give back meanwhile.
+        let taken = std::hint::black_box(vec![1_u8; 256 << 20]);
         let with = resident().expect("the system tells");
-        assert!(with >= before + (48 << 20), "{before} and {with}, with {} bytes more", taken.len());
+        assert!(with >= before + (128 << 20), "{before} and {with}, with {} bytes more", taken.len());
     }
 }
