@@ -116,8 +116,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
         }
         ended
     };
-    if let Some(reason) = life.reason().or_else(|| ended.as_ref().err().filter(|error| is_flood(error)).map(|_| FLOOD))
-    {
+    if let Some(reason) = life.reason().or_else(|| ended.as_ref().err().and_then(blame)) {
         worker.gateway.metrics.client_ended(reason);
         tracing::debug!(client = %peer.address, "ended: {reason}");
     }
@@ -141,9 +140,15 @@ fn http2_builder(streams: Streams, limits: &ClientLimits) -> http2::Builder<Stre
     builder
 }
 
-/// What metrics call a client that floods, and one that does not read.
+/// What metrics call a client that floods, one that does not read, and one whose bytes are no request.
 const FLOOD: &str = "http2_flood";
 const ANSWER_TIMEOUT: &str = "answer_timeout";
+const BAD_REQUEST: &str = "bad_request";
+
+/// What a client did that the library has ended its connection for.
+fn blame(error: &hyper::Error) -> Option<&'static str> {
+    if is_flood(error) { Some(FLOOD) } else { error.is_parse().then_some(BAD_REQUEST) }
+}
 
 /// Whether it is h2 that has had enough.
 fn is_flood(error: &hyper::Error) -> bool {

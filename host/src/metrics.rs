@@ -418,8 +418,8 @@ impl Metrics {
         self.0.rate_limited.get_or_create(&LimitLabels { limit: limit.to_owned() }).clone()
     }
 
-    /// Counts a client whose connection or stream was ended, or not begun: `header_timeout`, `answer_timeout`, `http2_flood`,
-    /// `connections`.
+    /// Counts a client whose connection or stream was ended, or not begun: `header_timeout`, `answer_timeout`,
+    /// `bad_request`, `http2_flood`, `connections`.
     pub(crate) fn client_ended(&self, reason: &str) {
         self.0.clients_ended.get_or_create(&ReasonLabels { reason: reason.to_owned() }).inc();
     }

@@ -34,6 +34,19 @@ fn two_framings_in_one_request_are_never_forwarded() {
 }
 
 #[test]
+fn what_has_not_become_a_request_is_counted() {
+    let upstream = RawUpstream::saying(ok("hello"));
+    let gateway = Gateway::start(ALL, &upstream);
+    for bytes in
+        ["GET / HTTP/1.1\nhost: a.example\n\n", "\u{1}\u{2}\r\n\r\n", "GET / HTTP/1.1\r\nhost : a.example\r\n\r\n"]
+    {
+        assert_eq!(ask(gateway.address(), bytes).status(), 400, "{bytes:?}");
+    }
+    assert_eq!(gateway.metric_at("gatehouse_clients_ended_total{reason=\"bad_request\"}", 3), 3);
+    assert!(upstream.requests().is_empty());
+}
+
+#[test]
 fn a_transfer_coding_other_than_chunked_is_refused() {
     let upstream = RawUpstream::saying(ok("hello"));
     let gateway = Gateway::start(ALL, &upstream);

@@ -14,7 +14,7 @@ use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    ANSWER_TIMEOUT, FLOOD, PREFACE,
+    ANSWER_TIMEOUT, BAD_REQUEST, FLOOD, PREFACE,
     frames::{Allowance, Frames, GOAWAY},
     gate::{Gate, Passed, Then},
 };
@@ -391,6 +391,7 @@ impl Io {
         match passed.then {
             Then::More | Then::Wait => self.ahead.extend_from_slice(&bytes[passed.bytes..]),
             Then::Refuse(instead) => {
+                self.life.blame(BAD_REQUEST);
                 self.refusal = instead;
                 if passed.bytes == 0 {
                     self.refuse(buf);
