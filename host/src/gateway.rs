@@ -96,10 +96,11 @@ async fn answer(
             Target::Upstream(only) => {
                 mapping::request(exchange, route)?;
                 let to = (route, split::choose(exchange, route, only));
-                // Boxed, so that a request without does not carry the room for it.
-                let body = match exchange.snapshot.config.routes[route].timeouts.total {
-                    None => ask(worker, exchange, to, peer, body).await?,
-                    Some(most) => Box::pin(total::within(most, ask(worker, exchange, to, peer, body))).await?,
+                let total = exchange.snapshot.config.routes[route].timeouts.total;
+                let body = match total.is_none() && !cached::is_concerned(exchange, route) {
+                    true => forward::forward(worker, exchange, to, peer, body).await?,
+                    // Boxed, so that a request without either does not carry the room for them.
+                    false => Box::pin(total::within(total, ask(worker, exchange, to, peer, body))).await?,
                 };
                 mapping::response(exchange, route);
                 (body, None)

@@ -133,14 +133,19 @@ struct Missed {
 
 /// Sends a request and waits for the header section of the answer.
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer, Failure> {
-    let Request { upstream, balancer, key, pools, method, head, message, .. } = request;
-    let Request { outgoing, body, headers, upgrades, progress, timeouts, now, .. } = request;
-    let asked = Asked { method, upgrades };
-    let first_byte_timeout = timeouts.first_byte.unwrap_or(upstream.first_byte_timeout);
-    let idle_timeout = timeouts.idle.unwrap_or(upstream.idle_timeout);
-    let body = Some(body);
-    let mut outbound =
-        Outbound { upstream, first_byte_timeout, idle_timeout, pools, asked, head, message, outgoing, body, progress };
+    let Request { upstream, balancer, key, pools, headers, now, timeouts, .. } = request;
+    let mut outbound = Outbound {
+        upstream,
+        first_byte_timeout: timeouts.first_byte.unwrap_or(upstream.first_byte_timeout),
+        idle_timeout: timeouts.idle.unwrap_or(upstream.idle_timeout),
+        pools,
+        asked: Asked { method: request.method, upgrades: request.upgrades },
+        head: request.head,
+        message: request.message,
+        outgoing: request.outgoing,
+        body: Some(request.body),
+        progress: request.progress,
+    };
     let repeatable = outbound.is_repeatable();
     outbound.join();
     let room = balancer.enter(upstream).await?;

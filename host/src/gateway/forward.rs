@@ -67,9 +67,14 @@ pub(super) async fn forward(
         timeouts: &snapshot.config.routes[route].timeouts,
         now: started.into(),
     });
-    let answer = sent.await;
-    split::count(exchange, route, answer.as_ref().ok().map(|answer| answer.status));
-    let Answer { status, version, mut headers, body, endpoint, retries } = answer?;
+    let Answer { status, version, mut headers, body, endpoint, retries } = match sent.await {
+        Ok(answer) => answer,
+        Err(failure) => {
+            split::count(exchange, route, None);
+            return Err(failure);
+        }
+    };
+    split::count(exchange, route, Some(status));
     let body = upgrade::answered(exchange, status, &headers, body)?;
     if let Some(via) = &snapshot.via {
         via.add(&mut headers, version);

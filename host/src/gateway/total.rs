@@ -12,11 +12,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{answer::AnswerBody, body::Broken, deadline::Deadline, failure::Failure};
 
-/// The answer to what was asked, if its head comes in time, with a body that ends in time or breaks off.
+/// The answer to what was asked, if its head comes in time, with a body that ends in time or breaks off. None: there is no
+/// such time.
 pub(super) async fn within(
-    most: Duration,
+    most: Option<Duration>,
     asked: impl Future<Output = Result<AnswerBody, Failure>>,
 ) -> Result<AnswerBody, Failure> {
+    let Some(most) = most else { return asked.await };
     let end = Instant::now() + most;
     let body = timeout_at(end, asked).await.map_err(|_| Failure::UpstreamTimeout)??;
     Ok(match body {

@@ -17,8 +17,8 @@ const FIELDS: usize = 100;
 pub(super) enum Framing {
     /// So many bytes are left.
     Length(u64),
-    /// Chunks.
-    Chunked(Chunks),
+    /// Chunks; boxed, for every answer's body has room for this.
+    Chunked(Box<Chunks>),
     /// It ends with the connection.
     UntilClose,
 }
@@ -69,7 +69,7 @@ enum State {
 impl Framing {
     /// Chunks, none of them read.
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunks::new(false))
+        Self::Chunked(Box::new(Chunks::new(false)))
     }
 
     /// Whether all of the body has been taken.
