@@ -127,7 +127,7 @@ fn what_is_left_out_is_listed_with_its_place_and_stands_in_the_file() {
     let (_folder, imported) = imported(include_str!("aws.yaml"), &upstream);
     for expected in [
         "api.yaml:17:/x-amazon-apigateway-gateway-responses/DEFAULT_5XX/responseTemplates/application~1json: left out: a template",
-        "api.yaml:16:/x-amazon-apigateway-gateway-responses/INVALID_API_KEY: left out: no failure here is like it",
+        "api.yaml:16:/x-amazon-apigateway-gateway-responses/WAF_FILTERED: left out: no failure here is like it",
         "api.yaml:15:/x-amazon-apigateway-gateway-responses/THROTTLED/statusCode: left out: the status of a failure is 400 to 599",
         "/x-amazon-apigateway-api-key-source: left out: API keys",
         "/x-amazon-apigateway-binary-media-types: left out",
@@ -136,7 +136,7 @@ fn what_is_left_out_is_listed_with_its_place_and_stands_in_the_file() {
         "/paths/~1pets/get/x-amazon-apigateway-integration/timeoutInMillis: left out",
         "integration.request.querystring.q: left out",
         "/components/securitySchemes/lambda/x-amazon-apigateway-authorizer: a Lambda authorizer: run its code as a plugin",
-        "/components/securitySchemes/key: API keys are not taken over",
+        "/components/securitySchemes/key: keys are not in the document",
         "/paths/~1files~1report/get/x-amazon-apigateway-integration: a Lambda function",
         "/paths/~1report.{format}/get: left out: no route can have this path",
     ] {

@@ -141,7 +141,9 @@ impl Import<'_> {
                 return Err((
                     scheme.clone(),
                     match scheme.text("type").unwrap_or_default() {
-                        "apiKey" => "API keys are not taken over: the plugin api-key knows them, add it to the routes",
+                        "apiKey" => {
+                            "keys are not in the document: give the routes `api_key = \"required\"` and a usage plan, or the plugin api-key"
+                        }
                         "http" if scheme.text("scheme").is_some_and(|name| name.eq_ignore_ascii_case("basic")) => {
                             "users are not in the document: add the plugin basic-auth to the routes"
                         }

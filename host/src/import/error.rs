@@ -8,7 +8,7 @@ use super::{
 use crate::openapi::Place;
 
 /// Which failures an answer of AWS is for: docs/configuration.md "Errors".
-const CODES: [(&str, &[&str]); 15] = [
+const CODES: [(&str, &[&str]); 16] = [
     ("DEFAULT_4XX", &["4xx"]),
     ("DEFAULT_5XX", &["5xx"]),
     ("BAD_REQUEST_BODY", &["invalid_request"]),
@@ -18,8 +18,9 @@ const CODES: [(&str, &[&str]); 15] = [
     ("MISSING_AUTHENTICATION_TOKEN", &["route_not_found", "method_not_allowed"]),
     ("REQUEST_TOO_LARGE", &["body_too_large"]),
     ("UNSUPPORTED_MEDIA_TYPE", &["unsupported_media_type"]),
-    ("THROTTLED", &["rate_limited"]),
-    ("QUOTA_EXCEEDED", &["rate_limited"]),
+    ("INVALID_API_KEY", &["api_key_missing", "api_key_invalid"]),
+    ("THROTTLED", &["rate_limited", "concurrency_limited"]),
+    ("QUOTA_EXCEEDED", &["quota_exceeded"]),
     ("AUTHORIZER_FAILURE", &["plugin_error", "plugin_trap"]),
     ("AUTHORIZER_CONFIGURATION_ERROR", &["plugin_invalid"]),
     ("INTEGRATION_FAILURE", &["upstream_unreachable", "upstream_broken"]),

@@ -10,9 +10,12 @@ const LONGEST: usize = 1 << 10;
 /// Extensions of the whole document that no configuration has, and what to do instead.
 const ROOT: [(&str, &str); 12] = [
     ("x-amazon-apigateway-policy", "a resource policy: an authorizer decides who may"),
-    ("x-amazon-apigateway-api-key-source", "API keys: the plugin api-key knows them"),
+    ("x-amazon-apigateway-api-key-source", "API keys: `api_key` of a route says where they come from"),
     ("x-amazon-apigateway-binary-media-types", "bodies pass as they are, so there is nothing to say"),
-    ("x-amazon-apigateway-minimum-compression-size", "answers are passed on as the upstream compresses them"),
+    (
+        "x-amazon-apigateway-minimum-compression-size",
+        "it is `min_bytes` of `[compression]`, which is off until a route says so",
+    ),
     ("x-amazon-apigateway-endpoint-configuration", "where it listens is in `[listeners.public]`"),
     ("x-amazon-apigateway-endpoint-access-mode", "where it listens is in `[listeners.public]`"),
     ("x-amazon-apigateway-security-policy", "TLS is in `[listeners.public.tls]`"),
