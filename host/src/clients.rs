@@ -70,8 +70,8 @@ impl Drop for Seat {
     }
 }
 
-/// Who has an IPv6 address has a network of 64 bits full of them (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+/// Who has an IPv6 address has a network of 64 bits full of them (RFC 6177): it counts as one client.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,

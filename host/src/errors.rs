@@ -1,6 +1,6 @@
 //! Answers to failures as the configuration writes them: `[errors.CODE]`.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Response;
@@ -46,17 +46,13 @@ fn text(body: &ErrorBody, failure: &Failure, status: &str, exchange: &Exchange) 
                 "error.code" => Some(Cow::Borrowed(failure.code())),
                 "error.message" => Some(Cow::Owned(failure.public())),
                 "error.status" => Some(Cow::Borrowed(status)),
-                _ => template::value(part, exchange, address),
+                _ => template::value(part, exchange),
             },
-            _ => template::value(part, exchange, address),
+            _ => template::value(part, exchange),
         };
         push(&mut text, &value.unwrap_or_default(), body.form);
     }
     text
-}
-
-fn address(address: IpAddr) -> String {
-    address.to_string()
 }
 
 /// Adds a value so that it is nothing but text where it stands: who asks may have chosen it.

@@ -7,6 +7,7 @@ mod field;
 mod id;
 
 pub use field::{Field, isomorphic_decode, isomorphic_encode};
+pub(crate) use field::{feed, feed_all, feed_option};
 pub use id::RequestId;
 
 use std::{
@@ -54,6 +55,27 @@ pub struct Exchange {
     pub coding: Option<Negotiated>,
     /// How it went.
     pub outcome: Outcome,
+}
+
+impl Exchange {
+    /// One that begins now, with what a request says and what is known of its connection.
+    pub(crate) fn new(snapshot: Arc<Snapshot>, request: Request, attributes: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        Self {
+            id: RequestId::random(),
+            snapshot,
+            started: Instant::now(),
+            route: None,
+            request,
+            response: None,
+            attributes,
+            allowed_origin: None,
+            websocket_key: None,
+            grpc: false,
+            trailers: false,
+            coding: None,
+            outcome: Outcome::default(),
+        }
+    }
 }
 
 /// The head of a request.

@@ -132,7 +132,7 @@ fn configured(exchange: &mut Arc<Exchange>, route: usize) -> Result<AnswerBody, 
     let snapshot = exchange.snapshot.clone();
     let response = match &snapshot.config.routes[route].target {
         Target::Redirect(redirect) => {
-            let to = template::fill(&redirect.to, exchange, |address| address.to_string());
+            let to = template::fill(&redirect.to, exchange);
             let to = to.as_deref().and_then(header_value);
             reply::redirect(redirect.status, to.ok_or_else(|| Failure::Internal("a redirect goes nowhere".into()))?)
         }

@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    chain,
+    chain, clients,
     concurrency::Concurrency,
     config::{self, Template, WhenAway, is_known_later},
     exchange::Exchange,
@@ -178,7 +178,7 @@ fn note(meter: &Meter, taken: Taken, exchange: &mut Arc<Exchange>) -> Result<(),
 
 /// The text that an exchange is counted by; empty where there is none, or not all of it.
 fn key_of<'a>(key: Option<&Template>, exchange: &Exchange) -> Cow<'a, str> {
-    key.and_then(|key| template::fill(key, exchange, network)).map_or(Cow::Borrowed(""), Cow::Owned)
+    key.and_then(|key| template::fill_with(key, exchange, network)).map_or(Cow::Borrowed(""), Cow::Owned)
 }
 
 impl Meter {
@@ -233,11 +233,11 @@ impl Meter {
     }
 }
 
-/// Who has an IPv6 address has a network of 64 bits full of them (RFC 6177): it counts as one client.
+/// A client as text.
 fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
+    match clients::network(address) {
+        IpAddr::V6(network) => {
+            let [a, b, c, d, ..] = network.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
         IpAddr::V4(address) => address.to_string(),

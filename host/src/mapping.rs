@@ -56,16 +56,12 @@ fn map(mapping: &RequestMapping, exchange: &mut Exchange) -> Result<(), Failure>
     Ok(())
 }
 
-fn fill(template: &Template, exchange: &Exchange) -> Option<String> {
-    template::fill(template, exchange, |address| address.to_string())
-}
-
 /// What a path caught is in canonical form already, all else is one segment at the most. A path that is not in canonical form
 /// then would be read in two ways: a value has made a dot segment, or an empty one, or is a slash.
 fn new_path(template: &Template, exchange: &Exchange) -> Result<String, Failure> {
     let mut path = String::new();
     for part in &template.parts {
-        let value = template::value(part, exchange, |address| address.to_string()).ok_or(Failure::Unmappable)?;
+        let value = template::value(part, exchange).ok_or(Failure::Unmappable)?;
         match part {
             Part::Text(_) | Part::Path | Part::PathParam(_) => path.push_str(&value),
             _ => path.extend(utf8_percent_encode(&value, &RESERVED)),
@@ -80,7 +76,7 @@ fn new_path(template: &Template, exchange: &Exchange) -> Result<String, Failure>
 /// What is not changed stays byte for byte.
 fn new_query(edits: &Edits<String>, exchange: &Exchange) -> String {
     let pair = |(name, template): &(String, Template)| {
-        let value = fill(template, exchange)?;
+        let value = template::fill(template, exchange)?;
         Some(format!("{}={}", utf8_percent_encode(name, &RESERVED), utf8_percent_encode(&value, &RESERVED)).into())
     };
     let pairs: Vec<&str> = exchange.request.target.query().unwrap_or_default().split('&').collect();
@@ -113,7 +109,8 @@ struct Values {
 
 impl Values {
     fn of(edits: &Edits<HeaderName>, exchange: &Exchange) -> Self {
-        let value = |(_, template): &(HeaderName, Template)| HeaderValue::try_from(fill(template, exchange)?).ok();
+        let value =
+            |(_, template): &(HeaderName, Template)| HeaderValue::try_from(template::fill(template, exchange)?).ok();
         Self { set: edits.set.iter().map(value).collect(), append: edits.append.iter().map(value).collect() }
     }
 

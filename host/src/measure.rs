@@ -6,7 +6,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use http::{HeaderMap, Method, Version, uri::PathAndQuery};
 
 use crate::{
-    exchange::{Exchange, Outcome, Request, RequestId},
+    exchange::{Exchange, Request},
     failure::Fault,
     plugin::{Plugin, Verdict},
     route::{Found, Lookup, Params},
@@ -34,21 +34,7 @@ pub fn exchange(snapshot: &Arc<Snapshot>, path: &'static str, headers: HeaderMap
         params,
         client: Ipv4Addr::LOCALHOST.into(),
     };
-    Some(Arc::new(Exchange {
-        id: RequestId::random(),
-        snapshot: snapshot.clone(),
-        started: std::time::Instant::now(),
-        route: Some(route),
-        request,
-        response: None,
-        attributes: Vec::new(),
-        allowed_origin: None,
-        websocket_key: None,
-        grpc: false,
-        trailers: false,
-        coding: None,
-        outcome: Outcome::default(),
-    }))
+    Some(Arc::new(Exchange { route: Some(route), ..Exchange::new(snapshot.clone(), request, Vec::new()) }))
 }
 
 /// Calls the hook of the route's first authorizer, whatever its cache knows. Whether it allows.

@@ -21,10 +21,7 @@ pub(crate) fn all(query: &str, name: &str) -> Vec<String> {
 
 /// The parameters with these names, as they were sent and in that order.
 pub(crate) fn only(query: &str, names: &[String]) -> String {
-    let named = |pair: &&str| {
-        let key = form_decode(pair.split_once('=').map_or(*pair, |(key, _)| key));
-        !pair.is_empty() && names.iter().any(|name| *name == key)
-    };
+    let named = |pair: &&str| !pair.is_empty() && names.iter().any(|wanted| *wanted == name(pair));
     query.split('&').filter(named).collect::<Vec<_>>().join("&")
 }
 

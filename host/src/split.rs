@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::{
     chain,
-    config::{self, Config, HashKey, Sticky},
+    config::{self, Config, Sticky},
     exchange::Exchange,
     metrics::Metrics,
     template,
@@ -91,10 +91,7 @@ impl Split {
     fn key(&self, exchange: &Exchange, new: &mut Option<HeaderValue>) -> Option<u64> {
         match &self.sticky {
             Sticky::No => None,
-            Sticky::Key(HashKey::Field(field)) => template::field(field, exchange).map(|text| hash(&*text)),
-            Sticky::Key(HashKey::Template(text)) => {
-                template::fill(text, exchange, |address| address.to_string()).map(|text| hash(&*text))
-            }
+            Sticky::Key(key) => template::key(key, exchange).map(|text| hash(&*text)),
             Sticky::Cookie { name, max_age } => {
                 let kept = exchange.cookie(name).and_then(|value| value.parse::<u16>().ok());
                 let ticket = kept.unwrap_or_else(|| hash(exchange.id.as_str()) as u16);

@@ -5,26 +5,43 @@ use std::{borrow::Cow, net::IpAddr};
 use http::HeaderValue;
 
 use crate::{
-    config::{Identity, Part, Template},
+    config::{HashKey, Identity, Part, Template},
     exchange::{Exchange, isomorphic_decode},
     query,
 };
 
-/// The text of a template; None when something that it names is not there. `address` writes the client's.
-pub(crate) fn fill(template: &Template, exchange: &Exchange, address: impl Fn(IpAddr) -> String) -> Option<String> {
+/// The text of a template; None when something that it names is not there.
+pub(crate) fn fill(template: &Template, exchange: &Exchange) -> Option<String> {
+    fill_with(template, exchange, |address| address.to_string())
+}
+
+/// The same where `address` writes the client's.
+pub(crate) fn fill_with(
+    template: &Template,
+    exchange: &Exchange,
+    address: impl Fn(IpAddr) -> String,
+) -> Option<String> {
     let mut text = String::new();
     for part in &template.parts {
-        text.push_str(&value(part, exchange, &address)?);
+        text.push_str(&value_with(part, exchange, &address)?);
     }
     Some(text)
 }
 
+/// What a request has of a key; None when it has not all of it.
+pub(crate) fn key(key: &HashKey, exchange: &Exchange) -> Option<String> {
+    match key {
+        HashKey::Field(identity) => field(identity, exchange),
+        HashKey::Template(template) => fill(template, exchange),
+    }
+}
+
 /// The value of a part; None when it is not there.
-pub(crate) fn value<'a>(
-    part: &'a Part,
-    exchange: &'a Exchange,
-    address: impl Fn(IpAddr) -> String,
-) -> Option<Cow<'a, str>> {
+pub(crate) fn value<'a>(part: &'a Part, exchange: &'a Exchange) -> Option<Cow<'a, str>> {
+    value_with(part, exchange, |address| address.to_string())
+}
+
+fn value_with<'a>(part: &'a Part, exchange: &'a Exchange, address: impl Fn(IpAddr) -> String) -> Option<Cow<'a, str>> {
     let value = match part {
         Part::Text(fixed) => fixed,
         Part::Attribute(name) => exchange.attribute(name)?,

@@ -32,7 +32,7 @@ use crate::{
     clock::Clock,
     config::{Config, Source},
     errors,
-    exchange::{self, Exchange, RequestId, isomorphic_encode},
+    exchange::{self, Exchange, isomorphic_encode},
     failure::{Failure, Fault},
     metrics::Metrics,
     path,
@@ -356,31 +356,19 @@ impl Scene {
             self.snapshot.router.find(&Lookup { host: &request.host, method: &method, path: &path, headers: &headers });
         let Found::Match { route, params } = found else { return Err(wrong(&"the case's route does not match it")) };
         let attributes = step.attributes.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into()));
-        Ok(Arc::new(Exchange {
-            id: RequestId::random(),
-            snapshot: self.snapshot.clone(),
-            started: Instant::now(),
-            route: Some(route),
-            request: exchange::Request {
-                method,
-                scheme: request.scheme.name(),
-                authority: request.host.as_str().into(),
-                target: PathAndQuery::try_from(target).map_err(|error| wrong(&error))?,
-                matched_path: None,
-                version: Version::HTTP_11,
-                headers,
-                params,
-                client: request.client,
-            },
-            response: None,
-            attributes: attributes.collect(),
-            allowed_origin: None,
-            websocket_key: None,
-            grpc: false,
-            trailers: false,
-            coding: None,
-            outcome: exchange::Outcome::default(),
-        }))
+        let request = exchange::Request {
+            method,
+            scheme: request.scheme.name(),
+            authority: request.host.as_str().into(),
+            target: PathAndQuery::try_from(target).map_err(|error| wrong(&error))?,
+            matched_path: None,
+            version: Version::HTTP_11,
+            headers,
+            params,
+            client: request.client,
+        };
+        let begun = Exchange::new(self.snapshot.clone(), request, attributes.collect());
+        Ok(Arc::new(Exchange { route: Some(route), ..begun }))
     }
 }
 

@@ -21,7 +21,7 @@ use super::{RouteCache, Stored, control::Control};
 use crate::{
     body::RequestBody,
     config::{HashKey, Identity, Part},
-    exchange::Exchange,
+    exchange::{Exchange, feed, feed_all, feed_option},
     query, template,
 };
 
@@ -119,10 +119,10 @@ fn key(cache: &RouteCache, exchange: &Exchange) -> Option<u128> {
     feed(&mut hasher, request.authority.as_bytes());
     feed(&mut hasher, request.target.as_str().as_bytes());
     // Of several upstreams each answers for itself.
-    let chosen = exchange.outcome.chosen.as_ref().map(|chosen| chosen.name.as_bytes());
+    let chosen = exchange.outcome.chosen.as_ref().map(|chosen| &*chosen.name);
     feed_option(&mut hasher, chosen);
     // References to the path's parameters mean this one.
-    feed_option(&mut hasher, request.matched_path.as_deref().map(str::as_bytes));
+    feed_option(&mut hasher, request.matched_path.as_deref());
     request.headers.iter().filter(|(name, _)| tells_the_target(name)).for_each(|(name, value)| {
         feed(&mut hasher, name.as_str().as_bytes());
         feed(&mut hasher, value.as_bytes());
@@ -134,12 +134,12 @@ fn key(cache: &RouteCache, exchange: &Exchange) -> Option<u128> {
             HashKey::Field(Identity::Cookie(name)) => feed_cookie(&mut hasher, &request.headers, name),
             HashKey::Field(Identity::Query(_)) => {}
             HashKey::Template(template) => {
-                let value = template::fill(template, exchange, |address| address.to_string());
+                let value = template::fill(template, exchange);
                 let by_caller = |part: &Part| matches!(part, Part::Attribute(name) if name.starts_with("auth."));
                 if value.is_none() && template.parts.iter().any(by_caller) {
                     return None;
                 }
-                feed_option(&mut hasher, value.as_deref().map(str::as_bytes));
+                feed_option(&mut hasher, value.as_deref());
             }
         }
     }
@@ -202,36 +202,19 @@ pub(super) fn narrowed(target: &PathAndQuery, names: &[String]) -> Option<PathAn
     PathAndQuery::try_from(narrowed).ok()
 }
 
-fn feed(hasher: &mut impl Hasher, bytes: &[u8]) {
-    hasher.write_u64(bytes.len() as u64);
-    hasher.write(bytes);
-}
-
-fn feed_option(hasher: &mut impl Hasher, bytes: Option<&[u8]>) {
-    match bytes {
-        Some(bytes) => feed(hasher, bytes),
-        None => hasher.write_u64(u64::MAX),
-    }
-}
-
 fn feed_header(hasher: &mut impl Hasher, headers: &HeaderMap, name: &HeaderName) {
-    headers.get_all(name).iter().for_each(|value| feed(hasher, value.as_bytes()));
-    hasher.write_u64(u64::MAX);
+    feed_all(hasher, headers.get_all(name).iter().map(HeaderValue::as_bytes));
 }
 
 /// All cookies of a name: which of several counts is the upstream's choice.
 fn feed_cookie(hasher: &mut impl Hasher, headers: &HeaderMap, name: &str) {
     let pairs =
         headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).flat_map(|field| field.split(|&byte| byte == b';'));
-    for pair in pairs.map(<[u8]>::trim_ascii) {
-        if pair
-            .strip_prefix(name.as_bytes())
-            .is_some_and(|rest| rest.trim_ascii_start().first().is_none_or(|&byte| byte == b'='))
-        {
-            feed(hasher, pair);
-        }
-    }
-    hasher.write_u64(u64::MAX);
+    let named = pairs.map(<[u8]>::trim_ascii).filter(|pair| {
+        let rest = pair.strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.trim_ascii_start().first().is_none_or(|&byte| byte == b'='))
+    });
+    feed_all(hasher, named);
 }
 
 #[cfg(test)]

@@ -295,13 +295,13 @@ impl Io {
     fn poll_read_frames(&mut self, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         READ.with_borrow_mut(|bytes| {
             let room = LOOKED_AT.min(buf.remaining());
-            let mut read = ReadBuf::new(&mut bytes[..room]);
-            ready!(either!(self.stream, stream => stream.poll_read(cx, read.unfilled())))?;
-            let cost = self.frames.as_mut().map_or(0, |frames| frames.0.come(read.filled()));
+            let read = ready!(self.read(cx, &mut bytes[..room]))?;
+            let read = &bytes[..read];
+            let cost = self.frames.as_mut().map_or(0, |frames| frames.0.come(read));
             if cost > 0 && !self.life.allowance.spend(cost) {
                 return Poll::Ready(Err(self.say_enough(cx)));
             }
-            buf.put_slice(read.filled());
+            buf.put_slice(read);
             Poll::Ready(Ok(()))
         })
     }

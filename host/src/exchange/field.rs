@@ -109,19 +109,19 @@ impl Exchange {
     }
 }
 
-fn feed(hasher: &mut impl Hasher, bytes: &[u8]) {
+pub(crate) fn feed(hasher: &mut impl Hasher, bytes: &[u8]) {
     hasher.write_u64(bytes.len() as u64);
     hasher.write(bytes);
 }
 
-fn feed_option(hasher: &mut impl Hasher, value: Option<&str>) {
+pub(crate) fn feed_option(hasher: &mut impl Hasher, value: Option<&str>) {
     match value {
         Some(value) => feed(hasher, value.as_bytes()),
         None => hasher.write_u64(u64::MAX),
     }
 }
 
-fn feed_all<'a>(hasher: &mut impl Hasher, values: impl Iterator<Item = &'a [u8]>) {
+pub(crate) fn feed_all<'a>(hasher: &mut impl Hasher, values: impl Iterator<Item = &'a [u8]>) {
     values.for_each(|value| feed(hasher, value));
     hasher.write_u64(u64::MAX);
 }

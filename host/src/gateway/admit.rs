@@ -1,7 +1,7 @@
 //! From a raw request to one that may enter the chain: within limits, canonical, routed, stripped of what no client may
 //! say.
 
-use std::{borrow::Cow, rc::Rc, sync::Arc, time::Instant};
+use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version,
@@ -19,7 +19,7 @@ use crate::{
     config::ClientLimits,
     cors,
     edge::{self, Survey},
-    exchange::{Exchange, Outcome, RequestId, isomorphic_decode},
+    exchange::{Exchange, isomorphic_decode},
     failure::Failure,
     path,
     route::{Found, Lookup, Params},
@@ -35,32 +35,19 @@ pub(super) fn open(
 ) -> (Arc<Exchange>, Option<Authority>, Incoming) {
     let (head, body) = request.into_parts();
     let named = head.uri.authority().cloned();
-    let exchange = Arc::new(Exchange {
-        id: RequestId::random(),
-        snapshot: worker.gateway.snapshot(),
-        started: Instant::now(),
-        route: None,
-        request: crate::exchange::Request {
-            method: head.method,
-            scheme: peer.scheme,
-            // Put there by `admit`.
-            authority: Arc::default(),
-            target: target(head.uri, head.version),
-            matched_path: None,
-            version: head.version,
-            headers: head.headers,
-            params: Params::default(),
-            client: peer.address,
-        },
-        response: None,
-        allowed_origin: None,
-        websocket_key: None,
-        grpc: false,
-        trailers: false,
-        coding: None,
-        attributes: peer.attributes.clone(),
-        outcome: Outcome::default(),
-    });
+    let request = crate::exchange::Request {
+        method: head.method,
+        scheme: peer.scheme,
+        // Put there by `admit`.
+        authority: Arc::default(),
+        target: target(head.uri, head.version),
+        matched_path: None,
+        version: head.version,
+        headers: head.headers,
+        params: Params::default(),
+        client: peer.address,
+    };
+    let exchange = Arc::new(Exchange::new(worker.gateway.snapshot(), request, peer.attributes.clone()));
     (exchange, named, body)
 }
 

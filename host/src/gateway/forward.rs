@@ -10,7 +10,7 @@ use crate::{
     answer::AnswerBody,
     body::RequestBody,
     chain,
-    config::{Balance, HashKey, Protocol},
+    config::{Balance, Protocol},
     edge::{self, Fields, Own},
     exchange::{self, Exchange},
     failure::Failure,
@@ -89,13 +89,7 @@ pub(super) async fn forward(
 /// What tells requests apart that may go to different endpoints; None where nothing does, or the request has nothing of it.
 fn key(balance: &Balance, exchange: &Exchange) -> Option<u64> {
     let Balance::Hash(key) = balance else { return None };
-    let hashed = match key {
-        HashKey::Field(field) => upstream::hash(&*template::field(field, exchange)?),
-        HashKey::Template(template) => {
-            upstream::hash(&*template::fill(template, exchange, |address| address.to_string())?)
-        }
-    };
-    Some(hashed)
+    template::key(key, exchange).map(|text| upstream::hash(&*text))
 }
 
 /// Writes the header section that leaves but for its end, and says how the body follows it.
@@ -139,7 +133,7 @@ fn say(snapshot: &Snapshot, exchange: &Exchange, route: usize, peer: &Peer, out:
     let config = &snapshot.config;
     let request = &exchange.request;
     let set = &config.routes[route].upstream_headers;
-    let fill = |template| template::fill(template, exchange, |address| address.to_string());
+    let fill = |template| template::fill(template, exchange);
     let set: Vec<(&HeaderName, Option<HeaderValue>)> =
         set.iter().map(|(name, template)| (name, fill(template).as_deref().and_then(header_value))).collect();
     let own = Own {

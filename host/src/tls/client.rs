@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 
+use data_encoding::HEXLOWER;
 use rustls::{ProtocolVersion, ServerConnection};
 use sha2::{Digest, Sha256};
 use x509_parser::{
@@ -33,8 +34,8 @@ pub(crate) fn attributes(connection: &ServerConnection) -> Vec<Attribute> {
     {
         set("tls.client-subject", distinguished(certificate.subject()));
         set("tls.client-issuer", distinguished(certificate.issuer()));
-        set("tls.client-serial", hex(certificate.raw_serial()));
-        set("tls.client-fingerprint", hex(&Sha256::digest(der)));
+        set("tls.client-serial", HEXLOWER.encode(certificate.raw_serial()));
+        set("tls.client-fingerprint", HEXLOWER.encode(&Sha256::digest(der)));
         let names = certificate.subject_alternative_name().ok().flatten();
         let names = names.iter().flat_map(|names| &names.value.general_names).filter_map(name);
         set("tls.client-names", names.collect::<Vec<_>>().join(","));
@@ -55,7 +56,7 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let kind = kind.map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);
     match attribute.as_str() {
         Ok(text) => format!("{kind}={}", escaped(text)),
-        Err(_) => format!("{kind}=#{}", hex(attribute.as_slice())),
+        Err(_) => format!("{kind}=#{}", HEXLOWER.encode(attribute.as_slice())),
     }
 }
 
@@ -94,14 +95,6 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
         _ => return None,
     };
     (!text.contains(',')).then_some(text)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -192,6 +192,6 @@ fn headers(fields: &HeaderMap) -> BTreeMap<String, Value> {
 pub(super) fn text(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        Err(_) => serde_json::json!({ "hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
+        Err(_) => serde_json::json!({ "hex": data_encoding::HEXLOWER.encode(bytes) }),
     }
 }

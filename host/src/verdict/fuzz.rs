@@ -4,7 +4,7 @@ use std::{
     hash::Hasher,
     net::IpAddr,
     sync::{Arc, LazyLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use http::{HeaderValue, Version, uri::PathAndQuery};
@@ -13,7 +13,7 @@ use super::VerdictCache;
 use crate::{
     clock::Clock,
     config::{self, Config, Source},
-    exchange::{Exchange, Field, Outcome, Request, RequestId, isomorphic_decode},
+    exchange::{Exchange, Field, Request, isomorphic_decode},
     fuzz::{
         Seen,
         text::{headers, paragraphs, text, unescaped},
@@ -139,21 +139,7 @@ fn exchange(lines: &[&str]) -> Option<Exchange> {
     let lookup = Lookup { host: "a", method: &method, path: target.path(), headers: &headers };
     let Found::Match { route, params } = SNAPSHOT.router.find(&lookup) else { return None };
     let request = Request { method, scheme, authority, target, matched_path: None, version, headers, params, client };
-    let mut exchange = Exchange {
-        id: RequestId::random(),
-        snapshot: SNAPSHOT.clone(),
-        started: Instant::now(),
-        route: Some(route),
-        request,
-        response: None,
-        attributes: Vec::new(),
-        allowed_origin: None,
-        websocket_key: None,
-        grpc: false,
-        trailers: false,
-        coding: None,
-        outcome: Outcome::default(),
-    };
+    let mut exchange = Exchange { route: Some(route), ..Exchange::new(SNAPSHOT.clone(), request, Vec::new()) };
     for (name, value) in rest.iter().filter_map(|line| line.strip_prefix('@')?.split_once('=')) {
         exchange.set_attribute(unescaped(name).into(), unescaped(value).into());
     }
