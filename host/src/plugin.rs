@@ -8,6 +8,7 @@ mod aside;
 mod bindings;
 mod budget;
 mod code;
+mod direct;
 mod edit;
 mod engine;
 mod hooks;
@@ -55,6 +56,7 @@ use crate::{
     verdict::VerdictCache,
 };
 use code::Digest;
+use direct::Direct;
 use hooks::Entry;
 use instance::Instance;
 use rest::Rest;
@@ -71,6 +73,8 @@ pub(crate) struct Plugin {
     pre: InstancePre<State>,
     /// Whether its instances must be called on a fiber.
     fiber: bool,
+    /// The way to its core module, if it can be called directly.
+    direct: Option<Direct>,
     shared: Arc<Shared>,
     permits: Arc<Semaphore>,
     /// Idle instances, by worker. A worker takes from its own; only when no instance may be made, from another's.
@@ -119,7 +123,15 @@ impl Plugin {
     }
 
     fn idle(&self, worker: usize) -> Option<Box<Instance>> {
-        lock(&self.pools[worker % self.pools.len()]).pop()
+        let mut pool = lock(&self.pools[worker % self.pools.len()]);
+        // Long calls are made on fibers, which those that are called directly are not.
+        while let Some(instance) = pool.pop() {
+            if !(instance.is_direct() && self.shared.calls.is_long()) {
+                return Some(instance);
+            }
+            aside::discard(instance);
+        }
+        None
     }
 
     async fn another(self: &Arc<Self>, worker: usize) -> Result<Box<Instance>, Fault> {

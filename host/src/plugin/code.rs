@@ -16,6 +16,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
+use super::direct::{MODULE, Shape};
 use crate::{config, file};
 
 /// The largest component that is read; those of Python are about 20 MB.
@@ -73,28 +74,38 @@ fn unreadable(error: &io::Error) -> String {
     }
 }
 
-/// Compiles, or takes what was compiled before. An error is what to say of the file.
-pub(super) fn load(engine: &Engine, binary: &Binary, server: &config::Server) -> Result<Component, String> {
+/// Compiles, or takes what was compiled before, and tells the component's shape if it has the usual one. An error is what to
+/// say of the file.
+pub(super) fn load(
+    engine: &Engine,
+    binary: &Binary,
+    server: &config::Server,
+) -> Result<(Component, Option<Shape>), String> {
     let folder = &server.code_cache;
-    let name = file_name(engine, binary);
+    let shape = Shape::of(&binary.bytes);
+    let name = file_name(engine, binary, shape.is_some());
     if let Some(code) = kept::read(folder, &name) {
         match deserialize(engine, &code) {
-            Ok(component) => return Ok(component),
+            Ok(component) => return Ok((component, shape)),
             Err(error) => tracing::warn!("{name} is not usable and will be compiled anew: {error:#}"),
         }
     }
     let started = Instant::now();
-    let code = compiler::compile(engine, &binary.bytes, &server.compile)?;
+    let with_module = shape.as_ref().map(|shape| shape.with_module(&binary.bytes));
+    let code = compiler::compile(engine, with_module.as_ref().unwrap_or(&binary.bytes), &server.compile)?;
     tracing::debug!(digest = %binary.digest, "compiled in {:?}", started.elapsed());
     if let Err(error) = kept::write(folder, &name, &code) {
         tracing::warn!("compiled code is not kept in {}: {error}", folder.display());
     }
-    deserialize(engine, &code).map_err(|error| format!("was compiled to what cannot be loaded: {error:#}"))
+    let component =
+        deserialize(engine, &code).map_err(|error| format!("was compiled to what cannot be loaded: {error:#}"))?;
+    Ok((component, shape))
 }
 
-fn file_name(engine: &Engine, binary: &Binary) -> String {
+fn file_name(engine: &Engine, binary: &Binary, with_module: bool) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    with_module.then_some(MODULE).hash(&mut hasher);
     format!("{}-{:016x}.cwasm", binary.digest, hasher.finish())
 }
 

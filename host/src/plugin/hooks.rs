@@ -5,7 +5,12 @@ use wasmtime::{
     component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc},
 };
 
-use super::{bindings::lifecycle, instance::Functions, state::State};
+use super::{
+    bindings::lifecycle,
+    direct::Arguments,
+    instance::{self, Callable, Functions},
+    state::State,
+};
 
 /// Prefix and version of our interfaces.
 const PACKAGE: &str = "gatehouse:plugin/";
@@ -23,7 +28,7 @@ type Init = TypedFunc<(String,), (Result<(), String>,)>;
 /// A function of a component that is called in the course of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Entry {
-    /// To make an instance; none of the contract's.
+    /// To make an instance; of the contract's, `init`.
     Start,
     Authorize,
     OnRequest,
@@ -38,9 +43,41 @@ pub(super) enum Entry {
 }
 
 impl Entry {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Start,
+        Self::Authorize,
+        Self::OnRequest,
+        Self::RequestBodyLimit,
+        Self::OnRequestBody,
+        Self::OnRequestChunk,
+        Self::OnResponse,
+        Self::ResponseBodyLimit,
+        Self::OnResponseBody,
+        Self::OnResponseChunk,
+        Self::Log,
+    ];
+
     /// One bit for each.
     pub(super) fn bit(self) -> u32 {
         1 << self as u32
+    }
+
+    /// The interface, with its version, and the function.
+    pub(super) fn names(self) -> (String, &'static str) {
+        let (interface, function) = match self {
+            Self::Start => ("lifecycle", "init"),
+            Self::Authorize => ("authorizer", "authorize"),
+            Self::OnRequest => ("request-filter", "on-request"),
+            Self::RequestBodyLimit => ("request-body-filter", "request-body-limit"),
+            Self::OnRequestBody => ("request-body-filter", "on-request-body"),
+            Self::OnRequestChunk => ("request-chunk-filter", "on-request-chunk"),
+            Self::OnResponse => ("response-filter", "on-response"),
+            Self::ResponseBodyLimit => ("response-body-filter", "response-body-limit"),
+            Self::OnResponseBody => ("response-body-filter", "on-response-body"),
+            Self::OnResponseChunk => ("response-chunk-filter", "on-response-chunk"),
+            Self::Log => ("logger", "log"),
+        };
+        (format!("{PACKAGE}{interface}{VERSION}"), function)
     }
 }
 
@@ -88,23 +125,24 @@ pub(super) fn is_foreign(name: &str, exported: bool) -> bool {
 impl Hooks {
     /// Looks which of our interfaces a component exports.
     pub(super) fn of(component: &Component, wasi: bool) -> Self {
-        let find = |interface: &str, function: &str| {
-            let interface = component.get_export_index(None, format!("{PACKAGE}{interface}{VERSION}"))?;
+        let find = |(interface, function): (String, &str)| {
+            let interface = component.get_export_index(None, interface)?;
             component.get_export_index(Some(&interface), function)
         };
+        let of = |entry: Entry| find(entry.names());
         Self {
-            describe: find("lifecycle", "describe"),
-            init: find("lifecycle", "init"),
-            authorize: find("authorizer", "authorize"),
-            on_request: find("request-filter", "on-request"),
-            request_body_limit: find("request-body-filter", "request-body-limit"),
-            on_request_body: find("request-body-filter", "on-request-body"),
-            on_request_chunk: find("request-chunk-filter", "on-request-chunk"),
-            on_response: find("response-filter", "on-response"),
-            response_body_limit: find("response-body-filter", "response-body-limit"),
-            on_response_body: find("response-body-filter", "on-response-body"),
-            on_response_chunk: find("response-chunk-filter", "on-response-chunk"),
-            log: find("logger", "log"),
+            describe: find((format!("{PACKAGE}lifecycle{VERSION}"), "describe")),
+            init: of(Entry::Start),
+            authorize: of(Entry::Authorize),
+            on_request: of(Entry::OnRequest),
+            request_body_limit: of(Entry::RequestBodyLimit),
+            on_request_body: of(Entry::OnRequestBody),
+            on_request_chunk: of(Entry::OnRequestChunk),
+            on_response: of(Entry::OnResponse),
+            response_body_limit: of(Entry::ResponseBodyLimit),
+            on_response_body: of(Entry::OnResponseBody),
+            on_response_chunk: of(Entry::OnResponseChunk),
+            log: of(Entry::Log),
             wasi,
         }
     }
@@ -185,31 +223,31 @@ impl Hooks {
     /// The functions of an instance; an error when one has another type than the contract says.
     pub(super) fn functions(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Functions> {
         Ok(Functions {
-            authorize: typed(store, instance, self.authorize, "authorizer.authorize")?,
-            on_request: typed(store, instance, self.on_request, "request-filter.on-request")?,
-            request_body_limit: typed(
+            authorize: hook(store, instance, self.authorize, "authorizer.authorize")?,
+            on_request: hook(store, instance, self.on_request, "request-filter.on-request")?,
+            request_body_limit: hook(
                 store,
                 instance,
                 self.request_body_limit,
                 "request-body-filter.request-body-limit",
             )?,
-            on_request_body: typed(store, instance, self.on_request_body, "request-body-filter.on-request-body")?,
-            on_request_chunk: typed(store, instance, self.on_request_chunk, "request-chunk-filter.on-request-chunk")?,
-            on_response: typed(store, instance, self.on_response, "response-filter.on-response")?,
-            response_body_limit: typed(
+            on_request_body: hook(store, instance, self.on_request_body, "request-body-filter.on-request-body")?,
+            on_request_chunk: hook(store, instance, self.on_request_chunk, "request-chunk-filter.on-request-chunk")?,
+            on_response: hook(store, instance, self.on_response, "response-filter.on-response")?,
+            response_body_limit: hook(
                 store,
                 instance,
                 self.response_body_limit,
                 "response-body-filter.response-body-limit",
             )?,
-            on_response_body: typed(store, instance, self.on_response_body, "response-body-filter.on-response-body")?,
-            on_response_chunk: typed(
+            on_response_body: hook(store, instance, self.on_response_body, "response-body-filter.on-response-body")?,
+            on_response_chunk: hook(
                 store,
                 instance,
                 self.on_response_chunk,
                 "response-chunk-filter.on-response-chunk",
             )?,
-            log: typed(store, instance, self.log, "logger.log")?,
+            log: hook(store, instance, self.log, "logger.log")?,
         })
     }
 
@@ -226,6 +264,19 @@ impl Hooks {
     ) -> wasmtime::Result<Option<TypedFunc<(), (lifecycle::Manifest,)>>> {
         typed(store, instance, self.describe, "lifecycle.describe")
     }
+}
+
+fn hook<P, R>(
+    store: &mut Store<State>,
+    instance: &Instance,
+    index: Option<ComponentExportIndex>,
+    name: &str,
+) -> wasmtime::Result<instance::Function<P, R>>
+where
+    P: ComponentNamedList + Lower + Arguments,
+    (R,): ComponentNamedList + Lift,
+{
+    Ok(typed(store, instance, index, name)?.map(Callable::Component))
 }
 
 fn typed<P, R>(

@@ -66,7 +66,7 @@ pub fn inspect(file: &Path) -> Result<Inspection, String> {
     let binary = Binary::read(file).map_err(named)?;
     let config = configuration(file)?;
     let runtime = runtime().map_err(|error| format!("the Wasm engine: {error:#}"))?;
-    let component = code::load(&runtime.engine, &binary, &config.server).map_err(named)?;
+    let (component, shape) = code::load(&runtime.engine, &binary, &config.server).map_err(named)?;
     let types = component.component_type();
     let mut inspection = Inspection {
         file: file.display().to_string(),
@@ -87,7 +87,7 @@ pub fn inspect(file: &Path) -> Result<Inspection, String> {
         stage: None,
     };
     let loaded = load::check_versions(&runtime.engine, &component, &config.plugins[0])
-        .and_then(|()| load::assemble(runtime, &component, &binary, &config.plugins[0], &around))
+        .and_then(|()| load::assemble(runtime, &component, shape.as_ref(), &binary, &config.plugins[0], &around))
         .and_then(|plugin| plugin.manifest());
     match loaded {
         Ok(manifest) => inspection.note(manifest),

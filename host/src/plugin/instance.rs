@@ -22,6 +22,7 @@ use super::{
         response_body_filter, response_filter,
     },
     budget::{Budget, Exceeded, Time, on_fiber, plainly},
+    direct::{self, Arguments, Direct, Load},
     hooks::Hooks,
     shared::Shared,
     stack,
@@ -33,7 +34,15 @@ use crate::{exchange::Exchange, failure::Fault};
 const MEASURED: u64 = 32;
 
 /// A function, if the component exports it.
-pub(super) type Function<P, R> = Option<TypedFunc<P, (R,)>>;
+pub(super) type Function<P, R> = Option<Callable<P, R>>;
+
+/// A function of an instance.
+pub(super) enum Callable<P: Arguments, R> {
+    /// Of a component.
+    Component(TypedFunc<P, (R,)>),
+    /// Of a component's core module.
+    Direct(direct::Function<P, R>),
+}
 
 /// The functions of an instance, for the hooks that the component exports.
 #[derive(Default)]
@@ -53,7 +62,9 @@ pub(super) struct Functions {
 /// One running copy of a plugin.
 pub(crate) struct Instance {
     store: Store<State>,
-    pub(super) functions: Functions,
+    functions: Functions,
+    /// Whether it is of the component's core module. Then it is called plainly, wherever that is.
+    direct: bool,
     /// Whether it is called on a fiber.
     fiber: bool,
     pub(super) uses: u64,
@@ -65,6 +76,8 @@ pub(crate) struct Instance {
 /// What an instance is made of.
 pub(super) struct Recipe<'a> {
     pub(super) pre: &'a InstancePre<State>,
+    /// The way to its core module, if it has one and is to be called plainly.
+    pub(super) direct: Option<&'a Direct>,
     pub(super) hooks: &'a Hooks,
     pub(super) shared: &'a Arc<Shared>,
     pub(super) config: &'a str,
@@ -83,23 +96,34 @@ impl Instance {
     /// Makes one and runs its `init`.
     pub(super) async fn start(recipe: Recipe<'_>, permit: Option<OwnedSemaphorePermit>) -> Result<Box<Self>, Fault> {
         let on_fiber = recipe.starts_on_fiber();
-        let (mut store, instance) = instantiate(&recipe, on_fiber).await?;
+        let (mut store, instance) = instantiate(&recipe, recipe.direct, on_fiber).await?;
         let Recipe { hooks, shared, config, fiber, .. } = recipe;
         let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
-        let functions = hooks.functions(&mut store, &instance).map_err(wrong)?;
-        let init = hooks.init(&mut store, &instance).map_err(wrong)?;
+        let direct = matches!(instance, Made::Direct(..));
+        let (functions, init) = match instance {
+            Made::Component(instance) => {
+                let init = hooks.init(&mut store, &instance).map_err(wrong)?;
+                (hooks.functions(&mut store, &instance).map_err(wrong)?, init.map(Callable::Component))
+            }
+            Made::Direct(direct, instance) => {
+                let (functions, init) = direct.functions(&mut store, &instance).map_err(wrong)?;
+                (functions, init.map(Callable::Direct))
+            }
+        };
         shared.metrics.instances.inc();
         let mut this =
-            Box::new(Self { store, functions, fiber: on_fiber, uses: 0, memory_at_start: 0, _permit: permit });
+            Box::new(Self { store, functions, direct, fiber: on_fiber, uses: 0, memory_at_start: 0, _permit: permit });
         if let Some(init) = init {
-            match this.invoke(&init, (config.to_owned(),), Time::of_start(&shared.limits)).await {
+            let config = (config.to_owned(),);
+            match invoke(&mut this.store, &init, config, Time::of_start(&shared.limits), on_fiber, true).await {
                 Ok(Ok(())) => {}
                 Ok(Err(text)) => return Err(Fault::Start(format!("`init` refused its configuration: {text}"))),
                 Err(fault) => return Err(at_start("`init` ", fault)),
             }
         }
         if on_fiber && !fiber {
-            this.use_fiber(false);
+            this.fiber = false;
+            go_on(&mut this.store);
         }
         this.memory_at_start = this.memory();
         Ok(this)
@@ -108,73 +132,59 @@ impl Instance {
     /// Makes one only to ask it for its manifest.
     pub(super) async fn describe(recipe: Recipe<'_>) -> Result<Option<Manifest>, Fault> {
         let fiber = recipe.starts_on_fiber();
-        let (mut store, instance) = instantiate(&recipe, fiber).await?;
+        let (mut store, instance) = instantiate(&recipe, None, fiber).await?;
+        let Made::Component(instance) = instance else { return Ok(None) };
         let wrong = |error: wasmtime::Error| Fault::Start(format!("{error:#}"));
         let Some(describe) = recipe.hooks.describe(&mut store, &instance).map_err(wrong)? else { return Ok(None) };
-        let functions = Functions::default();
-        let mut this = Self { store, functions, fiber, uses: 0, memory_at_start: 0, _permit: None };
-        let manifest = this.invoke(&describe, (), Time::of_start(&recipe.shared.limits)).await;
+        let time = Time::of_start(&recipe.shared.limits);
+        let manifest = called(&mut store, &describe, (), time, fiber, true).await;
         manifest.map(Some).map_err(|fault| at_start("`describe` ", fault))
     }
 
-    /// Calls a hook for an exchange. After a fault of the instance (anything but an `err` that it returned) it must
-    /// not be used again: the caller drops it.
+    /// Whether it has such a function.
+    pub(super) fn has<P: Arguments, R>(&self, of: impl FnOnce(&Functions) -> &Function<P, R>) -> bool {
+        of(&self.functions).is_some()
+    }
+
+    /// Calls a hook for an exchange, if it has it; with `aside`, on another thread than a worker's. After a fault of the
+    /// instance (anything but an `err` that it returned) it must not be used again: the caller drops it.
     pub(super) async fn call<P, R>(
         &mut self,
         exchange: &Arc<Exchange>,
-        function: &TypedFunc<P, (R,)>,
+        of: impl Fn(&Functions) -> &Function<P, R>,
         params: P,
-    ) -> Result<R, Fault>
+        aside: bool,
+    ) -> Option<Result<R, Fault>>
     where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: Send + Sync + 'static,
+        P: ComponentNamedList + Lower + Arguments + Send + Sync + 'static,
+        R: Load + Send + Sync + 'static,
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let state = self.store.data_mut();
+        let Self { store, functions, fiber, direct, uses, .. } = self;
+        let function = of(functions).as_ref()?;
+        let state = store.data_mut();
         state.exchange = Some(exchange.clone());
         if let Some(wasi) = &mut state.wasi {
             wasi.hooks.calls_left = state.shared.limits.http_calls;
             wasi.outside.store(false, Ordering::Relaxed);
         }
         let time = Time::of_hook(&state.shared.limits);
-        let result = self.invoke(function, params, time).await;
-        self.store.data_mut().exchange = None;
-        result
+        let back_to_plain = aside && !*fiber && !*direct;
+        if back_to_plain {
+            yield_at_ticks(store);
+        }
+        let measured = aside || uses.is_multiple_of(MEASURED);
+        let result = invoke(store, function, params, time, *fiber || back_to_plain, measured).await;
+        if back_to_plain {
+            go_on(store);
+        }
+        store.data_mut().exchange = None;
+        Some(result)
     }
 
-    /// Has the next calls made on a fiber, or plainly. How they were made until now.
-    pub(super) fn use_fiber(&mut self, fiber: bool) -> bool {
-        let before = std::mem::replace(&mut self.fiber, fiber);
-        match fiber {
-            _ if fiber == before => {}
-            true => yield_at_ticks(&mut self.store),
-            false => go_on(&mut self.store),
-        }
-        before
-    }
-
-    async fn invoke<P, R>(&mut self, function: &TypedFunc<P, (R,)>, params: P, time: Time) -> Result<R, Fault>
-    where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: Send + Sync + 'static,
-        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        arm(&mut self.store, time);
-        let (result, took) = if self.fiber {
-            // Boxed, so that a plain call does not carry the room for it.
-            Box::pin(timely(time.wall, function.call_async(&mut self.store, params))).await
-        } else {
-            let measured = self.uses.is_multiple_of(MEASURED);
-            let (result, took) = plainly(measured, || function.call(&mut self.store, params));
-            (result.map_err(Raw::Wasm), took)
-        };
-        if let Some(took) = took {
-            self.store.data().took(took);
-        }
-        match result {
-            Ok((value,)) => Ok(value),
-            Err(raw) => Err(fault(raw, &self.store)),
-        }
+    /// Whether it is called directly, and so never on a fiber.
+    pub(super) fn is_direct(&self) -> bool {
+        self.direct
     }
 
     /// Lets the next call note what it reads.
@@ -202,25 +212,39 @@ impl Instance {
 /// How often making an instance is begun anew where the system could not make its memory's image at that moment.
 const TRIES: u32 = 4;
 
-async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, WasmInstance), Fault> {
+/// A new instance.
+enum Made<'a> {
+    Component(WasmInstance),
+    Direct(&'a Direct, wasmtime::Instance),
+}
+
+async fn instantiate<'a>(
+    recipe: &Recipe<'_>,
+    direct: Option<&'a Direct>,
+    fiber: bool,
+) -> Result<(Store<State>, Made<'a>), Fault> {
     let Recipe { pre, hooks, shared, .. } = *recipe;
     let time = Time::of_start(&shared.limits);
     let mut tries = 1;
     loop {
         let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
         store.limiter(|state| state);
-        // Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
-        store.set_hostcall_fuel((shared.limits.body as usize).saturating_add(1 << 20));
+        store.set_hostcall_fuel(shared.most_handed_over());
         match fiber {
             true => yield_at_ticks(&mut store),
             false => go_on(&mut store),
         }
         arm(&mut store, time);
-        let (started, took) = match fiber {
-            true => timely(time.wall, pre.instantiate_async(&mut store)).await,
-            false => {
+        let (started, took) = match (direct, fiber) {
+            (None, true) => timely(time.wall, component_on_fiber(pre, &mut store)).await,
+            (Some(direct), true) => timely(time.wall, direct_on_fiber(direct, &mut store)).await,
+            (None, false) => {
                 let (started, took) = plainly(true, || pre.instantiate(&mut store));
-                (started.map_err(Raw::Wasm), took)
+                (started.map(Made::Component).map_err(Raw::Wasm), took)
+            }
+            (Some(direct), false) => {
+                let (started, took) = plainly(true, || direct.pre().instantiate(&mut store));
+                (started.map(|instance| Made::Direct(direct, instance)).map_err(Raw::Wasm), took)
             }
         };
         if let Some(took) = took {
@@ -232,6 +256,14 @@ async fn instantiate(recipe: &Recipe<'_>, fiber: bool) -> Result<(Store<State>, 
             Err(raw) => return Err(at_start("", fault(raw, &store))),
         }
     }
+}
+
+async fn component_on_fiber<'a>(pre: &InstancePre<State>, store: &mut Store<State>) -> wasmtime::Result<Made<'a>> {
+    pre.instantiate_async(store).await.map(Made::Component)
+}
+
+async fn direct_on_fiber<'a>(direct: &'a Direct, store: &mut Store<State>) -> wasmtime::Result<Made<'a>> {
+    direct.pre().instantiate_async(store).await.map(|instance| Made::Direct(direct, instance))
 }
 
 /// Whether the system was only busy: Linux refuses to seal a component's memory image (`EBUSY`, fcntl(2)) for as long as
@@ -265,6 +297,70 @@ fn at_start(function: &str, fault: Fault) -> Fault {
         }
         fault => format!("{function}{fault}"),
     })
+}
+
+/// Calls a function, on a fiber or plainly; plainly, it may be measured.
+async fn invoke<P, R>(
+    store: &mut Store<State>,
+    function: &Callable<P, R>,
+    params: P,
+    time: Time,
+    fiber: bool,
+    measured: bool,
+) -> Result<R, Fault>
+where
+    P: ComponentNamedList + Lower + Arguments + Send + Sync + 'static,
+    R: Load + Send + Sync + 'static,
+    (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    match function {
+        Callable::Direct(function) => {
+            arm(store, time);
+            let called = match fiber {
+                // Boxed, so that a plain call does not carry the room for it.
+                true => Box::pin(timely(time.wall, function.call_async(store, &params))).await,
+                false => {
+                    let (result, took) = plainly(measured, || function.call(store, &params));
+                    (result.map_err(Raw::Wasm), took)
+                }
+            };
+            ended(store, called)
+        }
+        Callable::Component(function) => called(store, function, params, time, fiber, measured).await,
+    }
+}
+
+/// As `invoke`, for a function of a component.
+async fn called<P, R>(
+    store: &mut Store<State>,
+    function: &TypedFunc<P, (R,)>,
+    params: P,
+    time: Time,
+    fiber: bool,
+    measured: bool,
+) -> Result<R, Fault>
+where
+    P: ComponentNamedList + Lower + Send + Sync + 'static,
+    R: Send + Sync + 'static,
+    (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    arm(store, time);
+    let (result, took) = match fiber {
+        true => Box::pin(timely(time.wall, function.call_async(&mut *store, params))).await,
+        false => {
+            let (result, took) = plainly(measured, || function.call(&mut *store, params));
+            (result.map_err(Raw::Wasm), took)
+        }
+    };
+    ended(store, (result.map(|(value,)| value), took))
+}
+
+/// Notes how long a call has taken. What became of it.
+fn ended<R>(store: &Store<State>, (result, took): (Result<R, Raw>, Option<Duration>)) -> Result<R, Fault> {
+    if let Some(took) = took {
+        store.data().took(took);
+    }
+    result.map_err(|raw| fault(raw, store))
 }
 
 /// Gives the next call what it may use.

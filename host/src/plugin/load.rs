@@ -7,12 +7,16 @@ use std::{
 };
 
 use tokio::sync::{Notify, Semaphore};
-use wasmtime::{Engine, Store, component::Component};
+use wasmtime::{
+    Engine, Store,
+    component::{Component, InstancePre},
+};
 
 use super::{
     Plugin,
     bindings::lifecycle::Manifest,
     code::{self, Binary},
+    direct::{Direct, MODULE, Shape},
     engine::{Runtime, runtime},
     hooks::{self, Hooks},
     instance::{Instance, Recipe},
@@ -69,11 +73,11 @@ impl Plugin {
             return Ok(serving.clone());
         }
         let runtime = runtime().map_err(|error| unloadable(&[], format!("the Wasm engine: {error:#}")))?;
-        let component = code::load(&runtime.engine, &binary, around.server)
+        let (component, shape) = code::load(&runtime.engine, &binary, around.server)
             .map_err(|why| unloadable(&["component"], format!("{file} {why}")))?;
         check_versions(&runtime.engine, &component, config)?;
         check_imports(&runtime.engine, &component, config)?;
-        let plugin = assemble(runtime, &component, &binary, config, around)?;
+        let plugin = assemble(runtime, &component, shape.as_ref(), &binary, config, around)?;
         plugin.try_out().map_err(|mut problems| {
             problems
                 .iter_mut()
@@ -153,6 +157,7 @@ fn check_imports(engine: &Engine, component: &Component, config: &config::Plugin
 pub(super) fn assemble(
     runtime: &Runtime,
     component: &Component,
+    shape: Option<&Shape>,
     binary: &Binary,
     config: &config::Plugin,
     around: &Surroundings<'_>,
@@ -187,10 +192,13 @@ pub(super) fn assemble(
     let shared = Shared::new(config, output, around);
     let cache = hooks.is_authorizer().then(|| VerdictCache::new(&config.cache, around.clock.clone())).flatten();
     let permits = Arc::new(Semaphore::new(config.limits.instances));
+    let (fiber, direct) = ways(&pre, &hooks, &shared, shape);
+    tracing::debug!(plugin = config.name, fiber, direct = direct.is_some(), "how it is called");
     Ok(Plugin {
         _alive: around.metrics.plugin_alive(&config.name, &permits, config.limits.instances),
         digest: binary.digest,
-        fiber: needs_fiber(&pre, &shared, wasi),
+        fiber,
+        direct,
         pre,
         hooks,
         config_json: config.config.to_string(),
@@ -216,14 +224,28 @@ fn open_output(config: &config::Plugin) -> Result<Option<Lines>, Vec<Unloadable>
     })
 }
 
+/// How a component may be called: whether it must be on a fiber, and the way to its core module, if there is one.
+///
 /// wasmtime refuses a plain call into a component with an asynchronous import, and has no question for it but the try.
-fn needs_fiber(pre: &wasmtime::component::InstancePre<State>, shared: &Arc<Shared>, wasi: bool) -> bool {
-    let mut store = Store::new(pre.engine(), State::new(shared.clone(), wasi));
+fn ways(
+    pre: &InstancePre<State>,
+    hooks: &Hooks,
+    shared: &Arc<Shared>,
+    shape: Option<&Shape>,
+) -> (bool, Option<Direct>) {
+    let mut store = Store::new(pre.engine(), State::new(shared.clone(), hooks.wasi));
     store.limiter(|state| state);
     store.epoch_deadline_trap();
     let _running = Running::new();
     store.set_epoch_deadline(shared.limits.init.as_millis() as u64 + 1);
-    pre.instantiate(&mut store).is_err()
+    let Ok(instance) = pre.instantiate(&mut store) else { return (true, None) };
+    let direct = shape.and_then(|shape| {
+        // Functions of other types than the contract's are refused when an instance of the component is made.
+        hooks.functions(&mut store, &instance).ok()?;
+        hooks.init(&mut store, &instance).ok()?;
+        Direct::to(&instance.get_module(&mut store, MODULE)?, shape)
+    });
+    (false, direct)
 }
 
 impl Plugin {
@@ -269,12 +291,15 @@ impl Plugin {
     }
 
     pub(super) fn recipe(&self) -> Recipe<'_> {
+        let fiber = self.fiber || self.config.limits.cpu > PLAIN;
         Recipe {
             pre: &self.pre,
+            // Long calls are made on fibers.
+            direct: self.direct.as_ref().filter(|_| !fiber && !self.shared.calls.is_long()),
             hooks: &self.hooks,
             shared: &self.shared,
             config: &self.config_json,
-            fiber: self.fiber || self.config.limits.cpu > PLAIN,
+            fiber,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use super::{
     Plugin, Reads, aside,
+    direct::{Arguments, Load},
     edit::{Checked, ChunkAction, RequestAction, ResponseAction, Verdict},
     hooks::Entry,
     instance::{Function, Functions, Instance},
@@ -31,27 +32,29 @@ impl Session {
         &mut self,
         exchange: &Arc<Exchange>,
         entry: Entry,
-        of: impl FnOnce(&Functions) -> &Function<P, R>,
+        of: impl Fn(&Functions) -> &Function<P, R> + Send + 'static,
         params: P,
     ) -> Option<Result<R, Fault>>
     where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: Send + Sync + 'static,
+        P: ComponentNamedList + Lower + Arguments + Send + Sync + 'static,
+        R: Load + Send + Sync + 'static,
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let instance = self.instance.as_mut()?;
-        let function = (*of(&instance.functions))?;
+        if !instance.has(&of) {
+            return None;
+        }
         self.usable = false;
         let shared = &self.plugin.shared;
         shared.metrics.calls.inc();
         let result = match shared.calls.may_be_long(entry) {
             true => {
-                let result = Box::pin(self.call_aside(exchange.clone(), function, params)).await;
+                let result = Box::pin(self.call_aside(exchange.clone(), of, params)).await;
                 self.plugin.shared.calls.ended(entry);
                 result
             }
-            false => instance.call(exchange, &function, params).await,
-        };
+            false => instance.call(exchange, of, params, false).await,
+        }?;
         self.usable = result.is_ok();
         match &result {
             Ok(_) => self.plugin.rest.went_well(entry),
@@ -64,19 +67,17 @@ impl Session {
     async fn call_aside<P, R>(
         &mut self,
         exchange: Arc<Exchange>,
-        function: TypedFunc<P, (R,)>,
+        of: impl Fn(&Functions) -> &Function<P, R> + Send + 'static,
         params: P,
-    ) -> Result<R, Fault>
+    ) -> Option<Result<R, Fault>>
     where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: Send + Sync + 'static,
+        P: ComponentNamedList + Lower + Arguments + Send + Sync + 'static,
+        R: Load + Send + Sync + 'static,
         (R,): ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let mut instance = self.instance.take().expect("a session has its instance but for the time of a call");
         let (instance, result) = aside::run(async move {
-            let fiber = instance.use_fiber(true);
-            let result = instance.call(&exchange, &function, params).await;
-            instance.use_fiber(fiber);
+            let result = instance.call(&exchange, of, params, true).await;
             (instance, result)
         })
         .await;

@@ -71,6 +71,11 @@ impl Shared {
         })
     }
 
+    /// Bytes that one call may hand to the host; the only large ones are bodies, which `limits.body` bounds.
+    pub(super) fn most_handed_over(&self) -> usize {
+        (self.limits.body as usize).saturating_add(1 << 20)
+    }
+
     pub(super) fn log_enabled(&self, level: Level) -> bool {
         if self.stage.is_some() {
             return true;

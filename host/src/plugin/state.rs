@@ -11,6 +11,7 @@ use wasmtime::{ResourceLimiter, component::ResourceTable};
 use super::{
     bindings::gatehouse::plugin::{attributes, log, outcome, output, request, response, types},
     budget::Budget,
+    direct::Sides,
     shared::Shared,
     wasi::Wasi,
 };
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(super) wasi: Option<Box<Wasi>>,
     /// Key-value buckets that are open.
     pub(super) table: ResourceTable,
+    /// Of an instance whose core module is called directly, while it may call its imports.
+    pub(super) sides: Option<Box<Sides>>,
 }
 
 /// What an authorizer has read while deciding.
@@ -92,6 +95,7 @@ impl State {
             memory_refused: false,
             wasi,
             table,
+            sides: None,
         }
     }
 

@@ -13,6 +13,7 @@ use wasmtime::component::Component;
 use super::{
     Plugin,
     code::{self, Binary},
+    direct::Shape,
     engine::{Runtime, runtime},
     load::{self, Surroundings, Unloadable},
 };
@@ -25,6 +26,7 @@ pub(crate) type Buckets = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
 pub(crate) struct Compiled {
     runtime: &'static Runtime,
     component: Component,
+    shape: Option<Shape>,
     binary: Binary,
     /// How long that took: next to nothing where it is kept from before.
     pub(crate) took: Duration,
@@ -37,8 +39,8 @@ impl Compiled {
         let binary = Binary::read(file).map_err(named)?;
         let runtime = runtime().map_err(|error| format!("the Wasm engine: {error:#}"))?;
         let started = Instant::now();
-        let component = code::load(&runtime.engine, &binary, server).map_err(named)?;
-        Ok(Self { runtime, component, binary, took: started.elapsed() })
+        let (component, shape) = code::load(&runtime.engine, &binary, server).map_err(named)?;
+        Ok(Self { runtime, component, shape, binary, took: started.elapsed() })
     }
 
     /// The bytes of its file.
@@ -53,7 +55,7 @@ impl Compiled {
         around: &Surroundings<'_>,
     ) -> Result<Arc<Plugin>, Vec<Unloadable>> {
         load::check_versions(&self.runtime.engine, &self.component, config)?;
-        let plugin = load::assemble(self.runtime, &self.component, &self.binary, config, around)?;
+        let plugin = load::assemble(self.runtime, &self.component, self.shape.as_ref(), &self.binary, config, around)?;
         plugin.try_out()?;
         Ok(Arc::new(plugin))
     }

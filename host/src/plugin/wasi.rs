@@ -30,6 +30,7 @@ pub(super) struct Wasi {
     table: ResourceTable,
     http: WasiHttpCtx,
     pub(super) hooks: Hooks,
+    clock: Clock,
     /// Whether clock, randomness or network was used since it was last asked.
     pub(super) outside: Arc<AtomicBool>,
 }
@@ -37,8 +38,9 @@ pub(super) struct Wasi {
 impl Wasi {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let outside = Arc::new(AtomicBool::new(false));
+        let clock = Clock { outside: outside.clone(), stage: shared.stage.clone() };
         let ctx = WasiCtx::builder()
-            .wall_clock(Clock { outside: outside.clone(), stage: shared.stage.clone() })
+            .wall_clock(clock.clone())
             .monotonic_clock(Uptime(Instant::now()))
             .secure_random(Random::new(shared, &outside))
             .insecure_random(Random::new(shared, &outside))
@@ -53,7 +55,7 @@ impl Wasi {
         http.set_field_size_limit(64 << 10);
         let mut table = ResourceTable::new();
         table.set_max_capacity(shared.limits.handles);
-        Self { ctx, table, http, hooks: Hooks::new(shared.clone(), outside.clone()), outside }
+        Self { ctx, table, http, hooks: Hooks::new(shared.clone(), outside.clone()), clock, outside }
     }
 }
 
@@ -77,8 +79,17 @@ impl WasiHttpView for State {
 /// What the clocks' times are rounded to: finer ones tell what others do in the same caches.
 const FINEST: Duration = Duration::from_micros(1);
 
+impl State {
+    /// The wall clock, for a guest that asks for it.
+    pub(super) fn wall_clock(&mut self) -> &Clock {
+        self.budget.note_host_call();
+        &self.wasi.as_ref().expect("a component that imports WASI gets it").clock
+    }
+}
+
 /// The wall clock, which notes that it was read.
-struct Clock {
+#[derive(Clone)]
+pub(super) struct Clock {
     outside: Arc<AtomicBool>,
     stage: Option<Arc<Stage>>,
 }
