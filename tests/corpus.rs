@@ -63,20 +63,43 @@ async fn difference(gateway: &Gateway, guest: Guest) -> Option<String> {
     })
 }
 
-#[tokio::test]
-async fn each_guest_harms_its_own_exchange_only() {
+/// What differs from what is expected when each of these guests is called so often, one after the other.
+async fn differences(guests: &[Guest], configuration: &str, times: usize) -> Vec<String> {
     let upstream = Upstream::answering(|seen| Response::new(Full::from(gatehouse_corpus::upstream_body(&seen.target))));
-    let loaded = || Guest::ALL.iter().copied().filter(|guest| guest.is_loaded());
-    let gateway = Gateway::start(&configuration(loaded()), &upstream);
+    let gateway = Gateway::start(configuration, &upstream);
     let mut differences = Vec::new();
-    // The second and the third time it meets what the first left.
-    for _ in 0..3 {
-        for guest in loaded() {
-            differences.extend(difference(&gateway, guest).await);
+    for _ in 0..times {
+        for guest in guests {
+            differences.extend(difference(&gateway, *guest).await);
         }
     }
     assert!(upstream.seen().iter().all(|seen| seen.header("x-principal").is_none_or(|value| value.is_empty())));
-    assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), 3 * loaded().count(), differences.join("\n"));
+    differences
+}
+
+fn loaded() -> Vec<Guest> {
+    Guest::ALL.iter().copied().filter(|guest| guest.is_loaded()).collect()
+}
+
+#[tokio::test]
+async fn each_guest_harms_its_own_exchange_only() {
+    let guests = loaded();
+    // The second and the third time it meets what the first left.
+    let differences = differences(&guests, &configuration(guests.iter().copied()), 3).await;
+    assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), 3 * guests.len(), differences.join("\n"));
+}
+
+/// Nearly all are called directly by default. With more CPU time than a worker can spare they are called on fibers, as components.
+#[tokio::test]
+async fn so_does_each_where_it_is_called_as_a_component() {
+    let limits = |guest: Guest| guest.configuration("").contains("limits");
+    let guests: Vec<Guest> = loaded().into_iter().filter(|guest| !limits(*guest)).collect();
+    let direct = configuration(guests.iter().copied());
+    let on_fibers =
+        direct.replace("cache = { ttl = \"0s\" }\n", "cache = { ttl = \"0s\" }\nlimits = { cpu = \"51ms\" }\n");
+    assert_eq!(on_fibers.matches("51ms").count(), guests.len());
+    let differences = differences(&guests, &on_fibers, 1).await;
+    assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), guests.len(), differences.join("\n"));
 }
 
 #[test]

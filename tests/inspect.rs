@@ -47,6 +47,18 @@ fn as_json_it_has_all_that_the_text_has() {
 }
 
 #[test]
+fn what_waits_for_nothing_is_called_directly() {
+    let plugins =
+        ["access-log", "api-key", "basic-auth", "jwt", "transform", "bench-authorizer", "corpus/loop-in-authorize"];
+    for name in plugins {
+        assert_eq!(json(name)["calls"], "direct", "{name}");
+    }
+    // It calls other hosts; it has handles of the host's.
+    assert_eq!(json("jwt-remote")["calls"], "fiber");
+    assert_eq!(json("corpus/handle-of-nobody")["calls"], "component");
+}
+
+#[test]
 fn what_no_gateway_would_load_is_told_with_the_reason() {
     for (name, why) in [
         ("corpus/import-of-nothing-known", "evil:host/syscall"),

@@ -86,7 +86,6 @@ pub(crate) struct Answer {
 }
 
 /// The body of an answer.
-#[expect(clippy::large_enum_variant, reason = "nearly all are the larger one, which is not worth a box")]
 pub(crate) enum Body {
     Http1(UpstreamBody),
     Http2(Box<Http2Body>),

@@ -60,6 +60,9 @@ pub(super) struct Function<P: Arguments, R> {
     result: PhantomData<fn() -> R>,
 }
 
+/// `lifecycle.init`.
+type Init = Function<(String,), Result<(), String>>;
+
 /// The parameters of a function of the contract: at most one list of bytes and numbers.
 pub(crate) trait Arguments {
     /// As the core module has them.
@@ -147,11 +150,7 @@ impl Direct {
     }
 
     /// The functions of an instance that was just made, which may use its imports from here on; and its `init`.
-    pub(super) fn functions(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> Result<(Functions, Option<Function<(String,), Result<(), String>>>)> {
+    pub(super) fn functions(&self, store: &mut Store<State>, instance: &Instance) -> Result<(Functions, Option<Init>)> {
         let memory = instance.get_module_export(&mut *store, &self.memory).and_then(Extern::into_memory);
         let memory = memory.ok_or_else(out_of_bounds)?;
         let realloc = self.realloc.map(|realloc| typed(store, instance, &realloc)).transpose()?;

@@ -33,6 +33,9 @@ pub struct Inspection {
     pub contract: &'static str,
     /// The hooks that it exports.
     pub hooks: Vec<&'static str>,
+    /// How a gateway calls it, if it loads it: `direct`, its core module itself; `component`, through the component model; `fiber`,
+    /// so that it can wait.
+    pub calls: Option<&'static str>,
     /// What it says of itself, if it has `lifecycle.describe`.
     pub manifest: Option<About>,
     /// What it asks for.
@@ -74,6 +77,7 @@ pub fn inspect(file: &Path) -> Result<Inspection, String> {
         size: binary.size(),
         contract: hooks::CONTRACT,
         hooks: Hooks::of(&component, false).names(),
+        calls: None,
         manifest: None,
         asks: asks(types.imports(&runtime.engine).map(|(name, _)| name)),
         config_schema: None,
@@ -88,9 +92,12 @@ pub fn inspect(file: &Path) -> Result<Inspection, String> {
     };
     let loaded = load::check_versions(&runtime.engine, &component, &config.plugins[0])
         .and_then(|()| load::assemble(runtime, &component, shape.as_ref(), &binary, &config.plugins[0], &around))
-        .and_then(|plugin| plugin.manifest());
+        .and_then(|plugin| Ok((plugin.calls(), plugin.manifest()?)));
     match loaded {
-        Ok(manifest) => inspection.note(manifest),
+        Ok((calls, manifest)) => {
+            inspection.calls = Some(calls);
+            inspection.note(manifest);
+        }
         Err(problems) => inspection.problems = problems.into_iter().map(|problem| problem.message).collect(),
     }
     Ok(inspection)
@@ -164,6 +171,9 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "  contract  {}", self.contract)?;
         writeln!(f, "  hooks     {}", if self.hooks.is_empty() { "none".to_owned() } else { self.hooks.join(", ") })?;
+        if let Some(calls) = self.calls {
+            writeln!(f, "  calls     {calls}")?;
+        }
         writeln!(f, "  size      {} bytes", self.size)?;
         writeln!(f, "  sha256    {}", self.sha256)?;
         writeln!(f, "  asks for{}", if self.asks.is_empty() { " nothing" } else { "" })?;
@@ -180,6 +190,16 @@ impl fmt::Display for Inspection {
 }
 
 impl Plugin {
+    /// How its hooks are called, until one has run long.
+    fn calls(&self) -> &'static str {
+        let recipe = self.recipe();
+        match (recipe.fiber, recipe.direct) {
+            (true, _) => "fiber",
+            (false, Some(_)) => "direct",
+            (false, None) => "component",
+        }
+    }
+
     /// What it says of itself, by an instance made for that.
     fn manifest(&self) -> Result<Option<Manifest>, Vec<load::Unloadable>> {
         self.in_a_runtime(self.describe())

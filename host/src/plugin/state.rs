@@ -138,6 +138,18 @@ impl State {
         self.named("", field)
     }
 
+    /// `request.header`, without a copy where none is needed.
+    pub(super) fn request_header(&mut self, name: &str) -> wasmtime::Result<Option<Text>> {
+        let exchange = self.named(name, || Field::Header(name.to_ascii_lowercase()))?;
+        Ok(joined(&exchange.request.headers, name))
+    }
+
+    /// `response.header`, likewise.
+    pub(super) fn response_header(&mut self, name: &str) -> wasmtime::Result<Option<Text>> {
+        let exchange = self.named(name, || Field::Volatile)?;
+        Ok(exchange.response.as_ref().and_then(|response| joined(&response.headers, name)))
+    }
+
     /// As `noted`, for a read by name.
     fn named(&mut self, name: &str, field: impl FnOnce() -> Field) -> wasmtime::Result<&Exchange> {
         self.budget.host_call(name.len())?;
@@ -187,8 +199,7 @@ impl request::Host for State {
     }
 
     fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let exchange = self.named(&name, || Field::Header(name.to_ascii_lowercase()))?;
-        Ok(joined(&exchange.request.headers, &name))
+        Ok(self.request_header(&name)?.map(Text::into_string))
     }
 
     fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
@@ -226,8 +237,7 @@ impl response::Host for State {
     }
 
     fn header(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        let exchange = self.named(&name, || Field::Volatile)?;
-        Ok(exchange.response.as_ref().and_then(|response| joined(&response.headers, &name)))
+        Ok(self.response_header(&name)?.map(Text::into_string))
     }
 
     fn header_values(&mut self, name: String) -> wasmtime::Result<Vec<String>> {
@@ -358,14 +368,44 @@ fn values(headers: &http::HeaderMap, name: &str) -> Vec<String> {
     headers.get_all(name).iter().map(|value| isomorphic_decode(value.as_bytes())).collect()
 }
 
+/// The value of a header, in isomorphic encoding.
+pub(super) enum Text {
+    /// As it came: it is ASCII.
+    Value(http::HeaderValue),
+    String(String),
+}
+
+impl Text {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Value(value) => value.as_bytes(),
+            Self::String(text) => text.as_bytes(),
+        }
+    }
+
+    fn into_string(self) -> String {
+        match self {
+            Self::Value(value) => isomorphic_decode(value.as_bytes()),
+            Self::String(text) => text,
+        }
+    }
+}
+
 /// RFC 9110 section 5.3: fields of one name may be joined; cookies join by `; ` (RFC 9113 section 8.2.3).
-fn joined(headers: &http::HeaderMap, name: &str) -> Option<String> {
+fn joined(headers: &http::HeaderMap, name: &str) -> Option<Text> {
     let mut all = headers.get_all(name).iter();
-    let first = isomorphic_decode(all.next()?.as_bytes());
-    let Some(second) = all.next() else { return Some(first) };
+    let first = all.next()?;
+    let Some(second) = all.next() else {
+        return Some(match first.as_bytes().is_ascii() {
+            true => Text::Value(first.clone()),
+            false => Text::String(isomorphic_decode(first.as_bytes())),
+        });
+    };
     let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
     let rest = std::iter::once(second).chain(all);
-    Some(rest.fold(first, |joined, value| joined + separator + &isomorphic_decode(value.as_bytes())))
+    let first = isomorphic_decode(first.as_bytes());
+    let all = rest.fold(first, |joined, value| joined + separator + &isomorphic_decode(value.as_bytes()));
+    Some(Text::String(all))
 }
 
 fn all(headers: &http::HeaderMap) -> Vec<types::Header> {

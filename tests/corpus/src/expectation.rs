@@ -123,6 +123,15 @@ impl Guest {
             Guest::AnswerUnaligned => it(&[6], Fails(500, "plugin_trap")),
             Guest::AnswerWithTextOutOfBounds => it(&[6], Fails(500, "plugin_trap")),
             Guest::ReallocOutOfBounds => it(&[6, 5], Fails(500, "plugin_trap")),
+            Guest::ReallocUnaligned => it(&[6, 5], Fails(500, "plugin_trap")),
+            // The component model has it trap. wasmtime's calls of components let it; with this limit it is always called directly.
+            Guest::CallInRealloc => it(&[5], Fails(500, "plugin_trap")).with(r#"limits = { cpu = "50ms" }"#),
+            Guest::CallInPostReturn => it(&[5], Fails(500, "plugin_trap")),
+            Guest::ResultOutOfBounds => it(&[6], Fails(500, "plugin_trap")),
+            Guest::ResultUnaligned => it(&[6], Fails(500, "plugin_trap")),
+            Guest::NameOutOfBounds => it(&[6], Fails(500, "plugin_trap")),
+            Guest::NameThatIsNotUtf8 => it(&[6], Fails(500, "plugin_trap")),
+            Guest::LevelOfNoEnum => it(&[6], Fails(500, "plugin_trap")),
             Guest::Edits100000 => {
                 it(&[7], Fails(500, "plugin_trap")).with(r#"limits = { cpu = "1s", host_bytes = "64MiB" }"#)
             }

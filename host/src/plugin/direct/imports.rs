@@ -6,7 +6,7 @@ use wasmtime_wasi::clocks::HostWallClock as _;
 
 use super::{
     Guest,
-    layout::{Put, Reader, Value, Writer, aligned, out_of_bounds},
+    layout::{Put, Reader, Value, Writer, aligned, put_bytes},
     shape::Import,
 };
 use crate::plugin::{
@@ -17,7 +17,7 @@ use crate::plugin::{
         output::Host as _,
         request, response,
     },
-    state::State,
+    state::{State, Text},
 };
 
 /// Gives a module one of its imports; None: not by this way.
@@ -43,16 +43,16 @@ fn request(to: &mut To<'_>, function: &str) -> Option<()> {
         "method" => to.read(Host::method),
         "path" => to.read(Host::path),
         "query" => to.read(Host::query),
-        "query-param" => to.read_named(Host::query_param),
-        "query-params" => to.read_named(Host::query_params),
-        "path-param" => to.read_named(Host::path_param),
+        "query-param" => to.read_named(|state, name| state.query_param(name.to_owned())),
+        "query-params" => to.read_named(|state, name| state.query_params(name.to_owned())),
+        "path-param" => to.read_named(|state, name| state.path_param(name.to_owned())),
         "scheme" => to.read(Host::scheme),
         "authority" => to.read(Host::authority),
         "protocol" => to.read(Host::protocol),
-        "header" => to.read_named(Host::header),
-        "header-values" => to.read_named(Host::header_values),
+        "header" => to.read_named(State::request_header),
+        "header-values" => to.read_named(|state, name| Host::header_values(state, name.to_owned())),
         "headers" => to.read(Host::headers),
-        "cookie" => to.read_named(Host::cookie),
+        "cookie" => to.read_named(|state, name| state.cookie(name.to_owned())),
         "client-ip" => to.read(Host::client_ip),
         "route" => to.read(Host::route),
         "id" => to.read(Host::id),
@@ -64,8 +64,8 @@ fn response(to: &mut To<'_>, function: &str) -> Option<()> {
     use response::Host;
     match function {
         "status" => to.scalar(|state| Ok(u32::from(Host::status(state)?))),
-        "header" => to.read_named(Host::header),
-        "header-values" => to.read_named(Host::header_values),
+        "header" => to.read_named(State::response_header),
+        "header-values" => to.read_named(|state, name| Host::header_values(state, name.to_owned())),
         "headers" => to.read(Host::headers),
         _ => None,
     }
@@ -74,7 +74,7 @@ fn response(to: &mut To<'_>, function: &str) -> Option<()> {
 fn attributes(to: &mut To<'_>, function: &str) -> Option<()> {
     use attributes::Host;
     match function {
-        "get" => to.read_named(Host::get),
+        "get" => to.read_named(|state, name| state.get(name.to_owned())),
         "all" => to.read(Host::all),
         _ => None,
     }
@@ -102,8 +102,8 @@ fn log(to: &mut To<'_>, function: &str) -> Option<()> {
             Ok(u32::from(state.enabled(self::level(level)?)?))
         }),
         "write" => to.define(|mut caller: Caller<'_, State>, level: u32, at: u32, length: u32| {
-            let (level, message) = (self::level(level)?, text(&mut caller, at, length)?);
-            caller.data_mut().write(level, message)
+            let level = self::level(level)?;
+            with_text(&mut caller, at, length, |state, message| state.write(level, message.to_owned()))
         }),
         _ => None,
     }
@@ -112,8 +112,7 @@ fn log(to: &mut To<'_>, function: &str) -> Option<()> {
 fn output(to: &mut To<'_>, function: &str) -> Option<()> {
     match function {
         "write-line" => to.define(|mut caller: Caller<'_, State>, at: u32, length: u32| {
-            let line = text(&mut caller, at, length)?;
-            Ok(u32::from(caller.data_mut().write_line(line)?))
+            with_text(&mut caller, at, length, |state, line| Ok(u32::from(state.write_line(line.to_owned())?)))
         }),
         _ => None,
     }
@@ -124,6 +123,17 @@ fn wall_clock(to: &mut To<'_>, function: &str) -> Option<()> {
         "now" => to.read(|state| Ok(Datetime::from(state.wall_clock().now()))),
         "resolution" => to.read(|state| Ok(Datetime::from(state.wall_clock().resolution()))),
         _ => None,
+    }
+}
+
+impl Value for Text {
+    const SIZE: usize = String::SIZE;
+    const ALIGN: usize = String::ALIGN;
+}
+
+impl Put for Text {
+    fn put(&self, to: &mut impl Writer, at: usize) -> Result<()> {
+        put_bytes(self.as_bytes(), to, at)
     }
 }
 
@@ -187,10 +197,9 @@ impl To<'_> {
     }
 
     /// As `read`, with a name.
-    fn read_named<R: Put + 'static>(&mut self, read: fn(&mut State, String) -> Result<R>) -> Option<()> {
+    fn read_named<R: Put + 'static>(&mut self, read: fn(&mut State, &str) -> Result<R>) -> Option<()> {
         self.define(move |mut caller: Caller<'_, State>, at: u32, length: u32, result: u32| {
-            let name = text(&mut caller, at, length)?;
-            let value = read(caller.data_mut(), name)?;
+            let value = with_text(&mut caller, at, length, read)?;
             give(&mut caller, &value, result)
         })
     }
@@ -205,12 +214,19 @@ fn leaving<'a>(caller: &'a mut Caller<'_, State>) -> Result<&'a mut State> {
     }
 }
 
-/// A text that a guest hands over.
-fn text(caller: &mut Caller<'_, State>, at: u32, length: u32) -> Result<String> {
-    let state = leaving(caller)?;
-    let most = state.shared.most_handed_over();
-    let memory = state.sides.as_ref().map(|sides| sides.memory).ok_or_else(out_of_bounds)?;
-    Reader::new(memory.data(&*caller), most).text(at, length).map(str::to_owned)
+/// Does something with a text that a guest hands over, as it lies in its memory.
+fn with_text<T>(
+    caller: &mut Caller<'_, State>,
+    at: u32,
+    length: u32,
+    take: impl FnOnce(&mut State, &str) -> Result<T>,
+) -> Result<T> {
+    let memory = match &caller.data().sides {
+        Some(sides) => sides.memory,
+        None => return Err(Trap::CannotLeaveComponent.into()),
+    };
+    let (memory, state) = memory.data_and_store_mut(&mut *caller);
+    take(state, Reader::new(memory, state.shared.most_handed_over()).text(at, length)?)
 }
 
 /// Puts a value where the guest says.

@@ -254,18 +254,18 @@ impl Load for String {
 
 impl Put for String {
     fn put(&self, to: &mut impl Writer, at: usize) -> Result<()> {
-        store_bytes(self.as_bytes(), to, at)
+        put_bytes(self.as_bytes(), to, at)
     }
 }
 
 /// Bytes that the guest makes room for, with a pointer and a length there.
-pub(super) fn store_bytes(bytes: &[u8], to: &mut impl Writer, at: usize) -> Result<()> {
+pub(super) fn put_bytes(bytes: &[u8], to: &mut impl Writer, at: usize) -> Result<()> {
     let pointer = to.allocate(1, bytes.len())?;
     to.write(pointer, bytes)?;
-    store_pointer(pointer, bytes.len(), to, at)
+    put_pointer(pointer, bytes.len(), to, at)
 }
 
-fn store_pointer(pointer: usize, length: usize, to: &mut impl Writer, at: usize) -> Result<()> {
+fn put_pointer(pointer: usize, length: usize, to: &mut impl Writer, at: usize) -> Result<()> {
     // Both are within a memory of 32 bits.
     to.write(at, &((length as u64) << 32 | pointer as u64).to_le_bytes())
 }
@@ -288,7 +288,7 @@ impl<T: Put> Put for Vec<T> {
         for (index, value) in self.iter().enumerate() {
             value.put(to, pointer + index * T::SIZE)?;
         }
-        store_pointer(pointer, self.len(), to, at)
+        put_pointer(pointer, self.len(), to, at)
     }
 }
 

@@ -8,6 +8,8 @@
 //! other shape has none here, and is called as any component is.
 
 mod modules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
