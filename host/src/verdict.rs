@@ -189,35 +189,55 @@ impl VerdictCache {
 }
 
 /// The verdict of a plugin about a request: from its cache, or by asking it; `spent` is the time that the asking took.
-///
-/// Requests that ask the same at the same time wait for one call. An error is everyone's own: it is not kept, and those
-/// who waited ask for themselves.
 pub(crate) async fn decide(
     plugin: &Arc<Plugin>,
     worker: usize,
     exchange: &Arc<Exchange>,
     spent: &mut Duration,
 ) -> Result<Decided, Fault> {
+    match known(plugin, exchange) {
+        Ok(decided) => Ok(decided),
+        // Boxed, so that a request whose verdict is known, or that has no authorizer, does not carry the room for a call.
+        Err(unknown) => Box::pin(find_out(plugin, worker, exchange, unknown, spent)).await,
+    }
+}
+
+/// A verdict that the cache does not know. Callers that ask the same have the same here.
+struct Unknown(u128);
+
+fn known(plugin: &Plugin, exchange: &Exchange) -> Result<Decided, Unknown> {
+    let Some(cache) = &plugin.cache else { return Err(Unknown(0)) };
+    let verdict = cache.find(exchange).map_err(Unknown)?;
+    plugin.metrics().verdict_hits.inc();
+    Ok(Decided { verdict, cached: true })
+}
+
+/// Requests that ask the same at the same time wait for one call. An error is everyone's own: it is not kept, and those
+/// who waited ask for themselves.
+async fn find_out(
+    plugin: &Arc<Plugin>,
+    worker: usize,
+    exchange: &Arc<Exchange>,
+    mut unknown: Unknown,
+    spent: &mut Duration,
+) -> Result<Decided, Fault> {
     let Some(cache) = &plugin.cache else { return ask(plugin, worker, exchange, None, spent).await };
     let mut may_wait = cache.keeps.load(Ordering::Relaxed);
     loop {
-        let together = match cache.find(exchange) {
-            Ok(verdict) => {
-                plugin.metrics().verdict_hits.inc();
-                return Ok(Decided { verdict, cached: true });
-            }
-            Err(together) => together,
-        };
         if !may_wait {
             return ask(plugin, worker, exchange, Some(cache), spent).await;
         }
-        match cache.flights.join(route_bits(exchange) ^ together) {
+        match cache.flights.join(route_bits(exchange) ^ unknown.0) {
             Role::First(flight) => {
                 let decided = ask(plugin, worker, exchange, Some(cache), spent).await;
                 flight.land(decided.is_ok() && cache.keeps.load(Ordering::Relaxed));
                 return decided;
             }
             Role::Passenger(flight) => may_wait = flight.wait(plugin.config.limits.time).await,
+        }
+        match known(plugin, exchange) {
+            Ok(decided) => return Ok(decided),
+            Err(still) => unknown = still,
         }
     }
 }

@@ -26,11 +26,6 @@ pub(crate) async fn authorize(exchange: &mut Arc<Exchange>, route: usize, worker
     if exchange.snapshot.chains[route].authorizers.is_empty() {
         return Ok(());
     }
-    // Boxed, so that a request without authorizers does not carry the room for their calls.
-    Box::pin(ask_all(exchange, route, worker)).await
-}
-
-async fn ask_all(exchange: &mut Arc<Exchange>, route: usize, worker: usize) -> Result<(), Stop> {
     let snapshot = exchange.snapshot.clone();
     let chain = &snapshot.chains[route];
     let mut cached = true;
