@@ -200,7 +200,7 @@ fn respond(exchange: &mut Arc<Exchange>, mut response: Response<bytes::Bytes>) -
 fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -> Response<ResponseBody> {
     let exchange = chain::edit(open.exchange());
     let id = exchange.id.header();
-    let loggers = exchange.route.is_some_and(|route| !exchange.snapshot.chains[route].loggers.is_empty());
+    let logged = exchange.route.is_some_and(|route| exchange.snapshot.chains[route].logs_headers);
     let head = exchange.response.as_mut().expect("every path through `serve` leaves a response");
     head.headers.insert(X_REQUEST_ID, id);
     if let Some(cors) = exchange.route.and_then(|route| exchange.snapshot.config.routes[route].cors) {
@@ -222,7 +222,7 @@ fn finish(mut open: Open, peer: &Peer, mut body: AnswerBody, asked_head: bool) -
     if let Some(wanted) = exchange.coding {
         compress::apply(&exchange.snapshot.config.compression, wanted, asked_head, head, &mut body);
     }
-    let mut headers = if loggers { head.headers.clone() } else { std::mem::take(&mut head.headers) };
+    let mut headers = if logged { head.headers.clone() } else { std::mem::take(&mut head.headers) };
     let mut response = Response::new(match upstream {
         None => ResponseBody::new(body, open),
         Some(upstream) => upgrade::switch(open, peer, upstream, &mut headers),

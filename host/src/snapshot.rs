@@ -84,6 +84,8 @@ pub(crate) struct Chain {
     /// Already in reverse order.
     pub(crate) response_filters: Vec<usize>,
     pub(crate) loggers: Vec<usize>,
+    /// Whether any of them may read headers of the answer.
+    pub(crate) logs_headers: bool,
     /// Limits by the client and its API key, and those by what only an authorizer, or the key, tells.
     pub(crate) before: Option<Box<Gate>>,
     pub(crate) after: Option<Box<Gate>>,
@@ -448,6 +450,7 @@ impl Chain {
             request_filters: with(|hooks| hooks.filters_requests()),
             response_filters,
             loggers: with(|hooks| hooks.is_logger()),
+            logs_headers: !with(|hooks| hooks.is_logger() && hooks.reads_response_headers).is_empty(),
             before,
             after,
             cache,

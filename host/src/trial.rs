@@ -399,7 +399,7 @@ fn fields(headers: &BTreeMap<String, Values>) -> Result<HeaderMap, String> {
         let wrong = || format!("the header {name:?}");
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         for value in values {
-            let bytes = isomorphic_encode(value).ok_or_else(wrong)?;
+            let bytes = isomorphic_encode(value.clone()).ok_or_else(wrong)?;
             fields.append(header.clone(), HeaderValue::from_bytes(&bytes).map_err(|_| wrong())?);
         }
     }

@@ -122,7 +122,7 @@ pub(crate) fn grant(exchange: &mut Exchange, grant: &Grant) {
     for (name, value) in &grant.attributes {
         exchange.set_attribute(name.clone(), value.clone());
     }
-    grant.edits.iter().for_each(|edit| edit.apply(&mut exchange.request.headers));
+    grant.edits.iter().cloned().for_each(|edit| edit.apply(&mut exchange.request.headers));
 }
 
 fn denied(said: Said) -> Stop {

@@ -52,11 +52,12 @@ async fn filter(
     let mut session = session(plugin, worker).await?;
     let action = session.on_request(exchange).await.map_err(|fault| failed(plugin, fault))?;
     take_on(exchange, plugin, action, body)?;
+    // Boxed, so that a filter of headers does not carry the room for them.
     if plugin.hooks.sees_request_bodies() {
-        whole_body(exchange, plugin, &mut session, body).await?;
+        Box::pin(whole_body(exchange, plugin, &mut session, body)).await?;
     }
     if plugin.hooks.sees_request_chunks() {
-        *body = chunks(exchange, session, std::mem::replace(body, RequestBody::Empty)).await?;
+        *body = Box::pin(chunks(exchange, session, std::mem::replace(body, RequestBody::Empty))).await?;
         edit(exchange).request.headers.remove(http::header::CONTENT_LENGTH);
     }
     Ok(())
@@ -125,7 +126,7 @@ fn apply(exchange: &mut Exchange, plugin: &Plugin, changes: RequestEdit) -> Resu
     if let Some(method) = changes.method {
         exchange.request.method = method;
     }
-    changes.headers.iter().for_each(|edit| edit.apply(&mut exchange.request.headers));
+    changes.headers.into_iter().for_each(|edit| edit.apply(&mut exchange.request.headers));
     for (name, value) in changes.attributes {
         exchange.set_attribute(format!("{}.{name}", plugin.name()).into(), value.into());
     }

@@ -67,13 +67,14 @@ async fn filter(
     if matches!(body, AnswerBody::Switched(_)) {
         return Ok(());
     }
+    // Boxed, so that a filter of headers does not carry the room for it.
     if plugin.hooks.sees_response_bodies() {
-        whole_body(exchange, plugin, &mut session, body).await?;
+        Box::pin(whole_body(exchange, plugin, &mut session, body)).await?;
     }
     if plugin.hooks.sees_response_chunks() {
         let source: AnyBody = Box::pin(std::mem::replace(body, AnswerBody::Empty));
         let seen = Arc::new(Exchange::clone(exchange));
-        let piped = filtered(source, session, seen, Direction::Response).await.map_err(stopped)?;
+        let piped = Box::pin(filtered(source, session, seen, Direction::Response)).await.map_err(stopped)?;
         *body = AnswerBody::Piped(piped);
         forget_length(exchange);
     }
@@ -116,7 +117,7 @@ fn take_on(exchange: &mut Arc<Exchange>, plugin: &Plugin, action: ResponseAction
             let exchange_now = edit(exchange);
             if let Some(response) = &mut exchange_now.response {
                 response.status = changes.status.unwrap_or(response.status);
-                changes.headers.iter().for_each(|edit| edit.apply(&mut response.headers));
+                changes.headers.into_iter().for_each(|edit| edit.apply(&mut response.headers));
             }
             for (name, value) in changes.attributes {
                 exchange_now.set_attribute(format!("{}.{name}", plugin.name()).into(), value.into());

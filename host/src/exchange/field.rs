@@ -135,9 +135,9 @@ pub fn isomorphic_decode(bytes: &[u8]) -> String {
 }
 
 /// Text as bytes; None when a character is above U+00FF.
-pub fn isomorphic_encode(text: &str) -> Option<Vec<u8>> {
+pub fn isomorphic_encode(text: String) -> Option<Vec<u8>> {
     if text.is_ascii() {
-        return Some(text.as_bytes().to_vec());
+        return Some(text.into_bytes());
     }
     text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn every_byte_survives_the_round_trip() {
         let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(isomorphic_encode(&isomorphic_decode(&bytes)), Some(bytes));
-        assert_eq!(isomorphic_encode("\u{100}"), None);
+        assert_eq!(isomorphic_encode(isomorphic_decode(&bytes)), Some(bytes));
+        assert_eq!(isomorphic_encode("\u{100}".to_owned()), None);
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn unescaped(line: &str) -> String {
 /// A header from `name: value`, the value in isomorphic encoding. None when it is none.
 pub(crate) fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_once(':')?;
-    let value = isomorphic_encode(&unescaped(value.trim_start()))?;
+    let value = isomorphic_encode(unescaped(value.trim_start()))?;
     Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_bytes(&value).ok()?))
 }
 

@@ -32,10 +32,10 @@ pub(crate) enum HeaderEdit {
 
 impl HeaderEdit {
     /// Makes the change.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+    pub(crate) fn apply(self, headers: &mut HeaderMap) {
         match self {
-            Self::Set(name, value) => drop(headers.insert(name.clone(), value.clone())),
-            Self::Append(name, value) => drop(headers.append(name.clone(), value.clone())),
+            Self::Set(name, value) => drop(headers.insert(name, value)),
+            Self::Append(name, value) => drop(headers.append(name, value)),
             Self::Remove(name) => drop(headers.remove(name)),
         }
     }

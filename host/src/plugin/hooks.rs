@@ -2,7 +2,9 @@
 
 use wasmtime::{
     Store,
-    component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc},
+    component::{
+        Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc, types::ComponentItem,
+    },
 };
 
 use super::{
@@ -98,6 +100,8 @@ pub(crate) struct Hooks {
     log: Option<ComponentExportIndex>,
     /// Whether the component imports anything of WASI.
     pub(super) wasi: bool,
+    /// Whether it imports any function that reads headers of an answer.
+    pub(crate) reads_response_headers: bool,
 }
 
 /// The interfaces that a component may export; `types` are no hook and do no harm.
@@ -143,6 +147,7 @@ impl Hooks {
             on_response_body: of(Entry::OnResponseBody),
             on_response_chunk: of(Entry::OnResponseChunk),
             log: of(Entry::Log),
+            reads_response_headers: reads_response_headers(component),
             wasi,
         }
     }
@@ -264,6 +269,18 @@ impl Hooks {
     ) -> wasmtime::Result<Option<TypedFunc<(), (lifecycle::Manifest,)>>> {
         typed(store, instance, self.describe, "lifecycle.describe")
     }
+}
+
+/// An import that is there at all is taken for read: the tools leave out what a plugin does not call.
+fn reads_response_headers(component: &Component) -> bool {
+    let engine = component.engine();
+    let is_response = |name: &str| name.strip_prefix(PACKAGE).is_some_and(|rest| rest.starts_with("response@"));
+    component.component_type().imports(engine).any(|(name, import)| match import.ty {
+        ComponentItem::ComponentInstance(instance) if is_response(name) => {
+            instance.exports(engine).any(|(function, _)| matches!(function, "header" | "header-values" | "headers"))
+        }
+        _ => false,
+    })
 }
 
 fn hook<P, R>(

@@ -186,7 +186,7 @@ fn edited(edits: &[HeaderEdit]) -> HeaderMap {
     headers.insert(HOST, HeaderValue::from_static("a.example"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("5"));
     headers.insert("x-old", HeaderValue::from_static("1"));
-    edits.iter().for_each(|edit| edit.apply(&mut headers));
+    edits.iter().cloned().for_each(|edit| edit.apply(&mut headers));
     assert_eq!(headers.get_all(HOST).iter().collect::<Vec<_>>(), ["a.example"]);
     assert_eq!(headers.get_all(CONTENT_LENGTH).iter().collect::<Vec<_>>(), ["5"]);
     let framing = ["transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"];

@@ -59,7 +59,7 @@ pub(super) fn edits(list: Vec<types::HeaderEdit>) -> Result<Vec<HeaderEdit>, Ref
 fn field(header: types::Header) -> Result<(HeaderName, HeaderValue), Refused> {
     let name = header_name(&header.name)?;
     let unusable = |why: &str| format!("the value of header `{name}`: {why}");
-    let bytes = isomorphic_encode(&header.value).ok_or_else(|| unusable("a character above U+00FF"))?;
+    let bytes = isomorphic_encode(header.value).ok_or_else(|| unusable("a character above U+00FF"))?;
     let value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).map_err(|_| unusable("a control character"))?;
     Ok((name, value))
 }
