@@ -19,6 +19,10 @@ use wasmparser::{
     ComponentOuterAliasKind, ExternalKind, Instance, Parser, Payload,
 };
 
+/// The most of anything that a component may have and still be looked at: what is looked for in lists must not take an author's
+/// word for how long that takes. The tools' components have some dozen.
+const MOST: usize = 1000;
+
 /// The name under which the core module is exported to us.
 pub(crate) const MODULE: &str = "gatehouse-core-module";
 
@@ -110,8 +114,25 @@ enum CoreFunction<'a> {
 impl<'a> Parts<'a> {
     fn of(component: &'a [u8]) -> Option<Self> {
         let mut this = Self::default();
-        each(component, |payload, nested| this.take(payload, nested))?;
+        each(component, |payload, nested| {
+            this.take(payload, nested)?;
+            this.is_small().then_some(())
+        })?;
         Some(this)
+    }
+
+    fn is_small(&self) -> bool {
+        let lengths = [
+            self.modules.len(),
+            self.core_instances.len(),
+            self.core_functions.len(),
+            self.memories.len(),
+            self.components.len(),
+            self.instances.len(),
+            self.functions.len(),
+            self.exports.len(),
+        ];
+        lengths.into_iter().all(|length| length <= MOST)
     }
 
     /// Takes a part of the component; None: it is one that the usual shape does not have.
@@ -121,7 +142,13 @@ impl<'a> Parts<'a> {
             Payload::ComponentSection { .. } => self.components.push(nested),
             Payload::InstanceSection(section) => {
                 for instance in section {
-                    self.core_instances.push(instance.ok()?);
+                    let instance = instance.ok()?;
+                    let parts = match &instance {
+                        Instance::Instantiate { args, .. } => args.len(),
+                        Instance::FromExports(exports) => exports.len(),
+                    };
+                    (parts <= MOST).then_some(())?;
+                    self.core_instances.push(instance);
                 }
             }
             Payload::ComponentImportSection(section) => {
@@ -148,14 +175,20 @@ impl<'a> Parts<'a> {
             }
             Payload::ComponentInstanceSection(section) => {
                 for instance in section {
-                    self.instances.push(PartInstance::Made(instance.ok()?));
+                    let instance = instance.ok()?;
+                    let parts = match &instance {
+                        ComponentInstance::Instantiate { args, .. } => args.len(),
+                        ComponentInstance::FromExports(exports) => exports.len(),
+                    };
+                    (parts <= MOST).then_some(())?;
+                    self.instances.push(PartInstance::Made(instance));
                 }
             }
             Payload::ComponentExportSection(section) => {
                 for export in section {
                     let export = export.ok()?;
                     match export.kind {
-                        ComponentExternalKind::Instance => {
+                        ComponentExternalKind::Instance if export.name.name != MODULE => {
                             self.exports.push((export.name.name, export.index));
                             self.instances.push(self.instances.get(export.index as usize)?.clone());
                         }
@@ -414,6 +447,7 @@ fn passed_on(component: &[u8]) -> Option<Vec<(&str, &str)>> {
                             let import = *functions.get(export.index as usize)?;
                             passed.push((export.name.name, import));
                             functions.push(import);
+                            (passed.len() <= MOST).then_some(())?;
                         }
                         ComponentExternalKind::Type => {}
                         _ => return None,

@@ -2,7 +2,7 @@
 
 use wasmparser::{ElementItems, ElementKind, ExternalKind, FunctionBody, Imports, Operator, Payload, TypeRef};
 
-use super::{each, one};
+use super::{MOST, each, one};
 
 /// The imports of a core module, if all are functions.
 pub(super) fn imports(module: &[u8]) -> Option<Vec<(&str, &str)>> {
@@ -13,6 +13,7 @@ pub(super) fn imports(module: &[u8]) -> Option<Vec<(&str, &str)>> {
                 match import.ok()? {
                     Imports::Single(_, import) if matches!(import.ty, TypeRef::Func(_)) => {
                         imports.push((import.module, import.name));
+                        (imports.len() <= MOST).then_some(())?;
                     }
                     _ => return None,
                 }
@@ -32,7 +33,7 @@ pub(super) fn shim_slots(module: &[u8]) -> Option<(Vec<(&str, u32)>, &str)> {
                 for export in section {
                     let export = export.ok()?;
                     match export.kind {
-                        ExternalKind::Func => exported.push((export.name, export.index)),
+                        ExternalKind::Func if exported.len() < MOST => exported.push((export.name, export.index)),
                         ExternalKind::Table => one(&mut table, export.name)?,
                         _ => return None,
                     }

@@ -95,6 +95,8 @@ fn what_might_do_something_else_has_no_shape() {
         ("(canon lower (func $log \"write\") ", "(canon lower (func $log \"write\") string-encoding=utf16 "),
         // A function that is given and taken, without the module between.
         ("(core func $enabled (canon lower (func $log \"enabled\")))", "(core func $enabled (canon resource.drop $r))"),
+        // The name that we give to the module.
+        ("(export \"x:y/hooks@0.1.0\"", "(export \"gatehouse-core-module\""),
         // Imports of a module that are no functions.
         ("(memory (export \"memory\") 1)", "(import \"log\" \"g\" (global i32)) (memory (export \"memory\") 1)"),
     ] {
@@ -104,6 +106,18 @@ fn what_might_do_something_else_has_no_shape() {
         // Some are not even valid: then the compiler will say so.
         assert_eq!(of(&text), None, "{other}");
     }
+}
+
+#[test]
+fn what_would_take_long_to_look_through_is_not() {
+    let many = |count: usize| {
+        let import = "(import \"log\" \"enabled\" (func (param i32) (result i32)))";
+        USUAL.replacen(import, &import.repeat(count), 1)
+    };
+    assert_eq!(of(&many(900)).map(|shape| shape.imports.len()), Some(901));
+    assert_eq!(of(&many(MOST)), None);
+    let aliases: String = (0..=MOST).map(|_| "(alias core export $main \"hook\" (core func))").collect();
+    assert_eq!(of(&USUAL.replacen("(alias core export $main", &format!("{aliases}(alias core export $main"), 1)), None);
 }
 
 #[test]
