@@ -42,12 +42,13 @@ pub(super) fn measure(_plan: &Plan) -> Result<Vec<Figure>> {
 
 fn gateway() -> Result<Running> {
     let configuration = Configuration::new("memory", PORT, 1).with(&format!(
-        "\n[admin]\naddress = \"127.0.0.1:{ADMIN}\"\n\n\
+        "\n[limits]\nconnections_per_client = {}\n\n[admin]\naddress = \"127.0.0.1:{ADMIN}\"\n\n\
          [plugins.chunks]\ncomponent = \"../guests/bench-chunks.wasm\"\n\n\
          [routes.plain]\npath = \"/plain\"\nupstream = \"json\"\n\n\
          [routes.slow]\npath = \"/slow/{{size}}\"\nupstream = \"json\"\n\n\
          [routes.held]\npath = \"/slow/{{size}}\"\nheaders = {{ x-held = \"*\" }}\nplugins = [\"chunks\"]\n\
-         upstream = \"json\"\n"
+         upstream = \"json\"\n",
+        2 * CONNECTIONS
     ));
     peer::start_gateway(&configuration, PORT)
 }
