@@ -1,5 +1,5 @@
 //! Calling a plugin's core module itself, without the layer of the component model between: for a call that is made on
-//! a worker, that layer costs several times what the guest does.
+//! a worker, that layer costs half as much again as all the rest of it.
 //!
 //! A plugin is a component, and is loaded, checked and held to its types as one. If it is made of one core module in the
 //! usual way (`shape.rs`) and imports only functions that never wait, instances for plain calls are instances
@@ -19,6 +19,7 @@ use wasmtime::{
     StoreContextMut, Trap, TypedFunc, WasmParams, WasmResults,
 };
 
+pub(super) use layout::Load;
 pub(super) use shape::{MODULE, Shape};
 
 use super::{
@@ -26,8 +27,6 @@ use super::{
     instance::{self, Callable, Functions},
     state::State,
 };
-pub(super) use layout::Load;
-
 use layout::{Reader, Writer, aligned, out_of_bounds};
 
 /// The way to a plugin's core module.
