@@ -7,14 +7,15 @@ mod frames;
 mod gate;
 mod handshake;
 mod io;
+mod room;
 mod stream;
 mod tunnel;
 
 pub(crate) use io::InFlight;
+pub(crate) use room::Rooms;
 pub(crate) use tunnel::Tunnel;
 
 use std::{
-    convert::Infallible,
     future::poll_fn,
     net::SocketAddr,
     pin::{Pin, pin},
@@ -88,26 +89,20 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
     let life = Rc::new(Life::new(http2, patience));
     let io = Io::new(stream, life.clone());
     let service = {
-        let (worker, peer, life) = (worker.clone(), peer.clone(), life.clone());
+        let (worker, peer, life, free) = (worker.clone(), peer.clone(), life.clone(), worker.rooms.free());
         service_fn(move |request| {
             let (worker, peer, in_flight) = (worker.clone(), peer.clone(), InFlight::new(life.clone()));
-            async move { Ok::<_, Infallible>(gateway::serve(worker, peer, in_flight, request).await) }
+            free.keep(gateway::serve(worker, peer, in_flight, request))
         })
     };
     let ended = if http2 {
         let streams = Streams { worker: worker.clone(), life: life.clone(), patience };
-        let builder = http2_builder(streams, &limits);
-        watch(pin!(builder.serve_connection(io, service)), &worker, &life, &limits).await
+        let connection = http2_builder(streams, &limits).serve_connection(io, service);
+        // Boxed: a connection of HTTP/1.1 does not carry the room.
+        let mut connection = Box::pin(connection);
+        watch(connection.as_mut(), &worker, &life, &limits).await
     } else {
-        let mut builder = http1::Builder::new();
-        // Never `pipeline_flush`: with it, hyper buffers answers without a bound and forgets to send some.
-        builder.header_read_timeout(None);
-        // A little room for the request line's method and version, and for what `admit` counts otherwise.
-        builder.max_header_size(limits.header_bytes + limits.uri_bytes + (limits.header_count + 1) * 4 + 64);
-        if limits.header_count > 100 {
-            builder.max_headers(limits.header_count);
-        }
-        let mut connection = builder.serve_connection(io, service);
+        let mut connection = http1_builder(&limits).serve_connection(io, service);
         let ended = watch(Pin::new(&mut connection), &worker, &life, &limits).await;
         if let Some(tunnel) = peer.becomes.take().filter(|_| ended.is_ok()) {
             let http1::Parts { io, read_buf, .. } = connection.into_parts();
@@ -123,6 +118,18 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
     if let Err(error) = ended {
         tracing::debug!(client = %peer.address, "connection: {error}");
     }
+}
+
+fn http1_builder(limits: &ClientLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // Never `pipeline_flush`: with it, hyper buffers answers without a bound and forgets to send some.
+    builder.header_read_timeout(None);
+    // A little room for the request line's method and version, and for what `admit` counts otherwise.
+    builder.max_header_size(limits.header_bytes + limits.uri_bytes + (limits.header_count + 1) * 4 + 64);
+    if limits.header_count > 100 {
+        builder.max_headers(limits.header_count);
+    }
+    builder
 }
 
 /// Every bound of h2 is set here, whatever its defaults become.

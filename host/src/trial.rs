@@ -189,9 +189,8 @@ impl Trial {
 
 /// On this thread, with what chains need around them.
 fn in_a_runtime<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime to try the plugin in: {error}"))?;
-    tokio::task::LocalSet::new().block_on(&runtime, work)
+    let runtime = tokio::runtime::LocalRuntime::new();
+    runtime.map_err(|error| format!("no runtime to try the plugin in: {error}"))?.block_on(work)
 }
 
 /// A configuration with this one plugin, for the defaults of all that is not said.

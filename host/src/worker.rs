@@ -12,14 +12,15 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::{Builder, LocalOptions},
     sync::{Notify, OwnedSemaphorePermit, watch},
-    task::LocalSet,
     time::{Instant, timeout},
 };
 
 use crate::{
     clients::Seat,
-    connection, edge,
+    connection::{self, Rooms},
+    edge,
     overload::{self, Strain},
     panics,
     server::{BACKLOG, Gateway},
@@ -39,6 +40,8 @@ pub(crate) struct Worker {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) upstreams: Pools,
     pub(crate) strain: Strain,
+    /// Where exchanges are kept while they are under way.
+    pub(crate) rooms: Rooms,
     busy: Cell<usize>,
     /// Rung when nothing is under way any more.
     empty: Notify,
@@ -94,18 +97,19 @@ pub(crate) fn run(
     listeners: Vec<StdListener>,
     stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker {
         index,
         upstreams: Pools::new(gateway.descriptors.upstreams.clone()),
         gateway,
         strain: Strain::default(),
+        rooms: Rooms::default(),
         busy: Cell::new(0),
         empty: Notify::new(),
         stopping: Cell::new(None),
         stop: Notify::new(),
     });
-    LocalSet::new().block_on(&runtime, async move {
+    runtime.block_on(async move {
         tokio::task::spawn_local(stop(worker.clone(), stopping));
         let watched = worker.clone();
         tokio::task::spawn_local(async move { overload::watch(&watched).await });

@@ -7,8 +7,9 @@ use std::{
 
 use http::{HeaderMap, Method};
 use tokio::{
+    runtime::LocalRuntime,
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    task::{LocalSet, spawn_local},
+    task::spawn_local,
     time::{Instant, sleep, timeout},
 };
 
@@ -42,9 +43,8 @@ static WATCHED: LazyLock<UnboundedSender<Watched>> = LazyLock::new(|| {
 });
 
 fn run(mut watched: UnboundedReceiver<Watched>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, async move {
+    match LocalRuntime::new() {
+        Ok(runtime) => runtime.block_on(async move {
             while let Some(watched) = watched.recv().await {
                 spawn_local(watch(watched));
             }

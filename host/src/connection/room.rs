@@ -1,0 +1,69 @@
+//! Room for the futures of exchanges. Each takes kilobytes, and only while it is under way: a connection that waits for its
+//! next request keeps none, and a worker uses the same few again and again, which are in the cache.
+
+use std::{
+    any::Any,
+    cell::{OnceCell, RefCell},
+    convert::Infallible,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+/// The most that a worker keeps for later, about 1 MiB of them.
+const KEPT: usize = 256;
+
+/// A worker's rooms. They are all for the one future that serves a request, whose type has no name.
+#[derive(Default)]
+pub(crate) struct Rooms(OnceCell<Rc<dyn Any>>);
+
+impl Rooms {
+    /// Those for this future.
+    pub(super) fn free<F: 'static>(&self) -> Rc<Free<F>> {
+        let kept = self.0.get_or_init(|| Rc::new(Free::<F>(RefCell::default())));
+        kept.clone().downcast().unwrap_or_else(|_| Rc::new(Free(RefCell::default())))
+    }
+}
+
+/// Rooms that nothing is in.
+pub(super) struct Free<F>(RefCell<Vec<Pin<Box<Option<F>>>>>);
+
+impl<F: Future> Free<F> {
+    pub(super) fn keep(self: &Rc<Self>, future: F) -> Kept<F> {
+        let room = self.0.borrow_mut().pop();
+        let room = match room {
+            Some(mut room) => {
+                room.set(Some(future));
+                room
+            }
+            None => Box::pin(Some(future)),
+        };
+        Kept { room: Some(room), free: self.clone() }
+    }
+}
+
+/// A future in a room of its own, which is free again when it is dropped.
+pub(super) struct Kept<F> {
+    room: Option<Pin<Box<Option<F>>>>,
+    free: Rc<Free<F>>,
+}
+
+impl<F: Future> Future for Kept<F> {
+    type Output = Result<F::Output, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.room.as_mut().and_then(|room| room.as_mut().as_pin_mut());
+        Poll::Ready(Ok(ready!(future.expect("it is there until it is dropped").poll(cx))))
+    }
+}
+
+impl<F> Drop for Kept<F> {
+    fn drop(&mut self) {
+        let Some(mut room) = self.room.take() else { return };
+        room.set(None);
+        let mut free = self.free.0.borrow_mut();
+        if free.len() < KEPT {
+            free.push(room);
+        }
+    }
+}
