@@ -14,6 +14,7 @@ mod peer;
 mod report;
 mod round;
 mod token;
+mod training;
 
 use std::{fs, thread, time::Duration};
 
@@ -22,12 +23,13 @@ use anyhow::{Result, bail};
 use crate::{
     demo,
     guests::{self, Way},
-    usage,
+    release, usage,
 };
 use case::{Case, Cores, GROUPS, Group};
 use figure::Figure;
 use further::{MEASURES, Measure};
 use peer::Upstream;
+pub(crate) use training::train;
 
 /// What the bench leaves behind while it runs.
 const FOLDER: &str = "target/bench";
@@ -40,6 +42,9 @@ pub(crate) struct Options {
     /// Exits 1 when a figure misses its target
     #[arg(long)]
     assert: bool,
+    /// Measures the gateway that `cargo xtask release` has built, by profile-guided optimization
+    #[arg(long)]
+    guided: bool,
     /// Measures only this case or group; can be repeated. Then no results are written
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<String>,
@@ -122,7 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let groups: Vec<_> =
         GROUPS.iter().map(|group| (group, options.wanted(group))).filter(|(_, c)| !c.is_empty()).collect();
     usage::allow_many_files();
-    prepare()?;
+    prepare(options.guided)?;
     let mut peers = round::start(&groups);
     let measured = groups.into_iter().map(|(group, cases)| round::measure(&plan, group, cases, &mut peers));
     let measured = measured.collect::<Result<Vec<_>>>()?;
@@ -140,9 +145,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Builds what is measured and installs what measures.
-fn prepare() -> Result<()> {
+fn prepare(guided: bool) -> Result<()> {
     guests::build(Way::Auto)?;
-    demo::build(&["gatehouse", "bare-proxy", "polling"])?;
+    demo::build(&["bare-proxy"])?;
+    match guided {
+        true => peer::measure_gateway(&release::gateway())?,
+        false => demo::build(&["gatehouse"])?,
+    }
+    prepare_load()
+}
+
+/// Builds and installs what makes load.
+fn prepare_load() -> Result<()> {
+    demo::build(&["polling"])?;
     load::install()?;
     fs::create_dir_all(FOLDER)?;
     Ok(())

@@ -18,6 +18,7 @@ mod languages;
 mod parsers;
 mod pip;
 mod process;
+mod release;
 mod requests;
 mod slow;
 mod soak;
@@ -54,6 +55,8 @@ enum Command {
     Tidy(tidy::Options),
     /// Measures what the gateway costs per request, beside other proxies
     Bench(bench::Options),
+    /// Builds the gateway by profile-guided optimization, trained by the bench's load: target/guided/gatehouse
+    Release,
     /// Measures what a plugin costs in each language, from an empty folder to a decision
     Languages(languages::Options),
     /// Runs a real gateway long and hard, and prints what was lost: nothing
@@ -78,6 +81,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(error) = release::stand_in() {
+        eprintln!("error: starting rustc: {error}");
+        return ExitCode::FAILURE;
+    }
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -95,6 +102,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Tidy(options) => tidy::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Release => release::run(),
         Command::Languages(options) => languages::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Slow(options) => slow::run(&options),

@@ -67,3 +67,51 @@ impl<F> Drop for Kept<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, ptr::from_ref, task::Waker};
+
+    use super::*;
+
+    /// A future that answers with what it owns once that is shared with nobody but the test and itself.
+    fn waits(owned: Rc<()>) -> impl Future<Output = usize> {
+        poll_fn(move |_| match Rc::strong_count(&owned) {
+            2 => Poll::Ready(7),
+            _ => Poll::Pending,
+        })
+    }
+
+    fn place<F>(kept: &Kept<F>) -> *const Option<F> {
+        from_ref(&**kept.room.as_ref().expect("it has a room"))
+    }
+
+    #[test]
+    fn a_future_runs_in_a_room_and_the_next_one_has_the_same() {
+        let rooms = Rooms::default();
+        let (free, others) = (rooms.free(), rooms.free());
+        let mut cx = Context::from_waker(Waker::noop());
+        let owned = Rc::new(());
+        let also = owned.clone();
+        let mut first = free.keep(waits(owned.clone()));
+        assert!(Pin::new(&mut first).poll(&mut cx).is_pending());
+        drop(also);
+        assert_eq!(Pin::new(&mut first).poll(&mut cx), Poll::Ready(Ok(7)));
+        let room = place(&first);
+        let second = free.keep(waits(owned.clone()));
+        assert_ne!(place(&second), room, "two at once have two rooms");
+        drop(first);
+        assert_eq!(place(&others.keep(waits(owned.clone()))), room, "connections of a worker share them");
+    }
+
+    #[test]
+    fn what_is_given_up_half_way_is_dropped_at_once_and_few_rooms_are_kept() {
+        let free = Rooms::default().free();
+        let owned = Rc::new(());
+        let many: Vec<_> = (0..KEPT + 10).map(|_| free.keep(waits(owned.clone()))).collect();
+        assert_eq!(Rc::strong_count(&owned), KEPT + 11);
+        drop(many);
+        assert_eq!(Rc::strong_count(&owned), 1);
+        assert_eq!(free.0.borrow().len(), KEPT);
+    }
+}

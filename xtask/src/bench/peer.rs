@@ -11,11 +11,12 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
     thread,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{
     FOLDER,
@@ -75,6 +76,27 @@ impl Peer {
     }
 }
 
+/// The gateway's program, where it is not the usual one.
+static GATEWAY: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on the gateway is this program.
+pub(super) fn measure_gateway(program: &Path) -> Result<()> {
+    if !program.exists() {
+        bail!("{} is not there: `cargo xtask release` builds it", program.display());
+    }
+    GATEWAY.set(program.to_owned()).map_err(|_| anyhow!("another gateway is measured already"))
+}
+
+/// Whether that has been said.
+pub(super) fn is_another() -> bool {
+    GATEWAY.get().is_some()
+}
+
+/// The gateway's program.
+pub(super) fn gateway() -> PathBuf {
+    GATEWAY.get().cloned().unwrap_or_else(demo::gateway)
+}
+
 /// Whether a peer is the gateway, and not what it is compared with.
 pub(super) fn is_gateway(name: &str) -> bool {
     PEERS.iter().any(|peer| peer.name == name && peer.gateway)
@@ -94,6 +116,11 @@ impl RunningPeer {
     /// Its process id: setpriv and taskset become the program that they start.
     pub(super) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Has it end by itself. True when it did so in time.
+    pub(super) fn stop(self, limit: Duration) -> bool {
+        self.process.stop(limit)
     }
 
     /// What is asked of it in a case.
@@ -167,7 +194,7 @@ fn configured(name: &str) -> PathBuf {
 
 /// Starts a gateway that is no peer, where peers are.
 pub(super) fn start_gateway(configuration: &Configuration, port: u16) -> Result<Running> {
-    let mut command = process::command(demo::gateway());
+    let mut command = process::command(gateway());
     start(command.arg("run").arg(configuration.write()?), PROXY_CORE, port)
 }
 

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use super::super::{
     FOLDER, Plan, configuration,
     figure::{Bound, Figure, median},
-    peer::local,
+    peer::{self, local},
     token,
 };
 use crate::{
@@ -94,7 +94,7 @@ impl Gateway {
 
     fn start(&self) -> Result<(Running, Duration)> {
         let log = Path::new(FOLDER).join("start.log");
-        let mut command = process::command(demo::gateway());
+        let mut command = process::command(peer::gateway());
         command.arg("run").arg(&self.configuration).env("XDG_CACHE_HOME", fs::canonicalize(FOLDER)?);
         command.stdout(Stdio::null()).stderr(fs::File::create(&log)?);
         let mut request = Request::get(self.address, self.path);

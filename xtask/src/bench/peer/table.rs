@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{BOTH, PROXY_CORE, Peer, UPSTREAM, configured, debian, envoy, local, nginx, pingora};
+use super::{BOTH, PROXY_CORE, Peer, UPSTREAM, configured, debian, envoy, gateway, local, nginx, pingora};
 use crate::{
     bench::configuration::{self, Configuration},
-    demo, process,
+    process,
 };
 
 pub(in crate::bench) const PEERS: [Peer; 15] = [
@@ -58,13 +58,13 @@ fn bare() -> Result<Command> {
 }
 
 fn gatehouse(name: &str) -> Result<Command> {
-    let mut command = process::command(demo::gateway());
+    let mut command = process::command(gateway());
     command.arg("run").arg(configured(name));
     Ok(command)
 }
 
 fn generated(configuration: &Configuration) -> Result<Command> {
-    let mut command = process::command(demo::gateway());
+    let mut command = process::command(gateway());
     command.arg("run").arg(configuration.write()?);
     Ok(command)
 }
