@@ -29,7 +29,7 @@ use case::{Case, Cores, GROUPS, Group};
 use figure::Figure;
 use further::{MEASURES, Measure};
 use peer::Upstream;
-pub(crate) use training::train;
+pub(crate) use training::{prepare as prepare_training, train};
 
 /// What the bench leaves behind while it runs.
 const FOLDER: &str = "target/bench";

@@ -62,6 +62,8 @@ pub(crate) fn run() -> Result<()> {
     let start = Instant::now();
     let profdata = profdata()?;
     guests::build(Way::Auto)?;
+    // Before anything is built: it may be missing.
+    bench::prepare_training()?;
     let profile = folder().join("profile");
     let _ = fs::remove_dir_all(&profile);
     fs::create_dir_all(&profile)?;

@@ -15,13 +15,21 @@ const TIME: Duration = Duration::from_secs(2);
 /// It may write its counts so long when it is told to end.
 const END: Duration = Duration::from_secs(20);
 
+/// Builds and installs what makes load, and starts the upstream once: so what is missing is said at once.
+pub(crate) fn prepare() -> Result<()> {
+    prepare_load()?;
+    peer::Upstream::start(Cores::Apart).map(drop)
+}
+
 /// Sends a gateway, of this program, the requests of all cases that are of the bench's usual gateway.
 pub(crate) fn train(program: &Path) -> Result<()> {
-    prepare_load()?;
     peer::measure_gateway(program)?;
     let is_usual = |case: &&'static Case| case.peer == "gatehouse";
     let groups: Vec<_> = GROUPS.iter().map(|group| (group, group.cases.iter().filter(is_usual).collect())).collect();
     let mut peers = round::start(&groups);
+    if peers.is_empty() {
+        bail!("the gateway that counts does not serve");
+    }
     let _upstream = peer::Upstream::start(Cores::Apart)?;
     for (group, cases) in groups {
         for case in cases {
