@@ -16,6 +16,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use gatehouse_kit::command::succeeds_within;
 
 use crate::{
     apt, bench,
@@ -147,7 +148,7 @@ fn profdata() -> Result<PathBuf> {
     }
     println!("asking rustup for llvm-tools ...");
     let mut rustup = process::command("rustup");
-    if gatehouse_kit::command::succeeds_within(rustup.args(["component", "add", "llvm-tools"]), RUSTUP_LIMIT) {
+    if succeeds_within(rustup.args(["component", "add", "llvm-tools"]), RUSTUP_LIMIT) && own.exists() {
         return Ok(own);
     }
     apt::install(&[&format!("llvm-{version}")], "profile-guided optimization")?;
