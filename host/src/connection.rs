@@ -97,9 +97,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: usize, stream: TcpStream
     };
     let ended = if http2 {
         let streams = Streams { worker: worker.clone(), life: life.clone(), patience };
-        let connection = http2_builder(streams, &limits).serve_connection(io, service);
         // Boxed: a connection of HTTP/1.1 does not carry the room.
-        let mut connection = Box::pin(connection);
+        let mut connection = Box::pin(http2_builder(streams, &limits).serve_connection(io, service));
         watch(connection.as_mut(), &worker, &life, &limits).await
     } else {
         let mut connection = http1_builder(&limits).serve_connection(io, service);

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime::{Builder, LocalOptions},
+    runtime::LocalRuntime,
     sync::{Notify, OwnedSemaphorePermit, watch},
     time::{Instant, timeout},
 };
@@ -97,7 +97,7 @@ pub(crate) fn run(
     listeners: Vec<StdListener>,
     stopping: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = LocalRuntime::new()?;
     let worker = Rc::new(Worker {
         index,
         upstreams: Pools::new(gateway.descriptors.upstreams.clone()),

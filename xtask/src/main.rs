@@ -1,4 +1,4 @@
-//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, bench, soak,
+//! The one place that knows how guests are built, and the project's other chores: demo, tests, tidy checks, release, bench, soak,
 //! fuzzing, audit.
 //!
 //! Every command works in the root folder of the project, prints what it is doing, and needs nothing installed by hand:

@@ -49,7 +49,7 @@ const FLAG: &str = "GATEHOUSE_PROFILE_FLAG";
 /// How long rustup may take to fetch its tools.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(120);
 
-/// Where the program is after that.
+/// Where the program is once it has been built.
 pub(crate) fn gateway() -> PathBuf {
     folder().join("gatehouse")
 }
@@ -87,7 +87,7 @@ pub(crate) fn run() -> Result<()> {
 fn build(flag: &str) -> Result<PathBuf> {
     let cargo = |command: &str| {
         let mut cargo = process::cargo();
-        cargo.args([command, "--release", "--target-dir"]).arg(folder());
+        cargo.args([command, "--release", "--target-dir"]).arg(folder()).env_remove("CARGO_PROFILE_RELEASE_LTO");
         cargo
     };
     // Cargo does not see the flag, so it would not build them again.
@@ -97,8 +97,7 @@ fn build(flag: &str) -> Result<PathBuf> {
     }
     process::output(&mut clean)?;
     let mut build = cargo("build");
-    build.args(["-p", "gatehouse"]).env_remove("CARGO_PROFILE_RELEASE_LTO");
-    process::run(build.env("RUSTC_WRAPPER", env::current_exe()?).env(FLAG, flag))?;
+    process::run(build.args(["-p", "gatehouse"]).env("RUSTC_WRAPPER", env::current_exe()?).env(FLAG, flag))?;
     Ok(folder().join("release/gatehouse"))
 }
 

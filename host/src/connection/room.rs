@@ -30,14 +30,8 @@ pub(super) struct Free<F>(RefCell<Vec<Pin<Box<Option<F>>>>>);
 
 impl<F: Future> Free<F> {
     pub(super) fn keep(self: &Rc<Self>, future: F) -> Kept<F> {
-        let room = self.0.borrow_mut().pop();
-        let room = match room {
-            Some(mut room) => {
-                room.set(Some(future));
-                room
-            }
-            None => Box::pin(Some(future)),
-        };
+        let mut room = self.0.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
+        room.set(Some(future));
         Kept { room: Some(room), free: self.clone() }
     }
 }

@@ -14,11 +14,7 @@ pub(super) fn describe() -> Vec<(&'static str, String)> {
         ("kernel", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()),
         ("compiler", said("rustc", &["--version"])),
         ("commit", said("git", &["rev-parse", "--short", "HEAD"])),
-        (
-            "gateway",
-            if peer::is_another() { "profile-guided, by cargo xtask release" } else { "by cargo build --release" }
-                .to_owned(),
-        ),
+        ("gateway", peer::gateway_is_built().to_owned()),
     ]
 }
 

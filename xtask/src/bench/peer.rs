@@ -87,9 +87,9 @@ pub(super) fn measure_gateway(program: &Path) -> Result<()> {
     GATEWAY.set(program.to_owned()).map_err(|_| anyhow!("another gateway is measured already"))
 }
 
-/// Whether that has been said.
-pub(super) fn is_another() -> bool {
-    GATEWAY.get().is_some()
+/// How the gateway was built, for people.
+pub(super) fn gateway_is_built() -> &'static str {
+    if GATEWAY.get().is_some() { "profile-guided, by cargo xtask release" } else { "by cargo build --release" }
 }
 
 /// The gateway's program.
