@@ -100,7 +100,7 @@ const PINGORA: Case = Case { name: "Pingora", peer: "pingora", what: "a plain pr
 const LUA: Case = extended("nginx + Lua", "nginx-lua", "a handler in Lua checks a header and adds one");
 
 /// All groups, in the order of the report.
-pub(super) const GROUPS: [Group; 10] = [
+pub(super) const GROUPS: [Group; 11] = [
     Group {
         name: "plugins",
         what: "`authorization` must begin with `Bearer `, a header `x-user` is added, the outcome is looked at",
@@ -147,6 +147,20 @@ pub(super) const GROUPS: [Group; 10] = [
             jwt("ES256, cached", "/jwt-cached", token::ES256, "the verdict is kept"),
             jwt("HS256", "/jwt", token::HS256, "each request's signature is checked"),
             jwt("HS256, cached", "/jwt-cached", token::HS256, "the verdict is kept"),
+        ],
+    },
+    Group {
+        name: "languages",
+        what: "an authorizer in an interpreted language: a Lambda function that looks up a token",
+        target: false,
+        cores: Cores::Apart,
+        cases: &[
+            NGINX,
+            Case { peer: "languages", ..PLAIN },
+            language("Python", "/orders/python", "each request is a call"),
+            language("Python, cached", "/orders/python-cached", "the verdict is kept"),
+            language("JavaScript", "/orders/javascript", "each request is a call"),
+            language("JavaScript, cached", "/orders/javascript-cached", "the verdict is kept"),
         ],
     },
     Group {
@@ -226,6 +240,10 @@ const fn plugins(name: &'static str, path: &'static str, proof: Proof, what: &'s
 
 const fn jwt(name: &'static str, path: &'static str, authorization: &'static str, what: &'static str) -> Case {
     Case { authorization, ..plugins(name, path, Proof::Denies, what) }
+}
+
+const fn language(name: &'static str, path: &'static str, what: &'static str) -> Case {
+    Case { peer: "languages", ..plugins(name, path, Proof::Denies, what) }
 }
 
 /// The first path is that behind larger buffers.

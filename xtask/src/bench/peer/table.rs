@@ -10,7 +10,7 @@ use crate::{
     process,
 };
 
-pub(in crate::bench) const PEERS: [Peer; 15] = [
+pub(in crate::bench) const PEERS: [Peer; 16] = [
     Peer { port: 19001, command: bare, ..peer("bare") },
     Peer { port: 19002, http2: 19002, command: || gatehouse("gatehouse.toml"), ..ours("gatehouse") },
     Peer { port: 19003, http2: 19103, install: debian::nginx, command: || nginx("nginx.conf"), ..peer("nginx") },
@@ -25,6 +25,7 @@ pub(in crate::bench) const PEERS: [Peer; 15] = [
     Peer { port: 19013, command: || generated(&configuration::plugins(19013, 1_000)), ..ours("1000-plugins") },
     Peer { port: 19014, cores: BOTH, command: || generated(&configuration::workers(19014, 1)), ..ours("1-worker") },
     Peer { port: 19015, cores: BOTH, command: || generated(&configuration::workers(19015, 2)), ..ours("2-workers") },
+    Peer { port: 19022, command: || gatehouse("languages.toml"), ..ours("languages") },
     Peer {
         port: 19021,
         cores: BOTH,
